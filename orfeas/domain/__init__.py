@@ -1,0 +1,1 @@
+"""Facts and arithmetic that every layer may use; standard library only."""

@@ -1,0 +1,114 @@
+"""A plan: the stages that make what was asked, with all fingerprints known before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from orfeas.domain.fingerprint import fingerprint
+from orfeas.domain.stages import StageSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A stored blob that a plan starts from.
+
+    `fingerprint` is the hash of what counts: the RGBA8 pixels of a picture, the bytes of a mesh.
+    """
+
+    fingerprint: str
+    blob: str
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One stage with its inputs. `model` is `{id, revision, loras}` where a stage uses one.
+
+    `nonce` makes the fingerprint private: the id of a run that may share nothing.
+    """
+
+    spec: StageSpec
+    inputs: tuple[Node | Source, ...] = ()
+    model: dict[str, Any] | None = None
+    nonce: str | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The identity of this stage's output."""
+        identity: dict[str, Any] = {
+            "stage": self.spec.name,
+            "version": self.spec.version,
+            "parameters": self.spec.parameters(),
+            "inputs": [part.fingerprint for part in self.inputs],
+        }
+        if self.model is not None:
+            identity["model"] = self.model
+        if self.nonce is not None:
+            identity["nonce"] = self.nonce
+        return fingerprint(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that the finished run lists."""
+
+    node: Node
+    role: str
+    format: str
+    filename: str
+    media_type: str
+    up_axis: str | None = None
+    verified_by: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What a run may do instead when a stage fails with one of `codes`: other stages for this run only."""
+
+    codes: frozenset[str]
+    change: dict[str, Any]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Outputs that are files of the job, and further stages that must succeed (`also`)."""
+
+    outputs: tuple[Output, ...]
+    also: tuple[Node, ...] = ()
+    fallbacks: tuple[Fallback, ...] = field(default=())
+
+    @property
+    def targets(self) -> tuple[Node, ...]:
+        """The stages whose success is the success of the run."""
+        found: dict[str, Node] = {}
+        for output in self.outputs:
+            found.setdefault(output.node.fingerprint, output.node)
+            if output.verified_by is not None:
+                found.setdefault(output.verified_by.fingerprint, output.verified_by)
+        for node in self.also:
+            found.setdefault(node.fingerprint, node)
+        return tuple(found.values())
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Every stage once, inputs before those who use them."""
+        ordered: dict[str, Node] = {}
+        for target in self.targets:
+            for node in _inputs_first(target):
+                ordered.setdefault(node.fingerprint, node)
+        return tuple(ordered.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash over those of the output stages."""
+        makers = [output.node for output in self.outputs] or list(self.also)
+        return fingerprint(sorted(node.fingerprint for node in makers))
+
+
+def _inputs_first(node: Node) -> Iterator[Node]:
+    for part in node.inputs:
+        if isinstance(part, Node):
+            yield from _inputs_first(part)
+    yield node

@@ -1,0 +1,1 @@
+"""Tables and blobs: all state lives here."""
