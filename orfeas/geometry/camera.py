@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from orfeas.geometry.normals import unit
 
 Floats32 = NDArray[np.float32]
 
@@ -42,24 +44,42 @@ class Camera:
     def framing(cls, vertices: Floats32, width: int, height: int, azimuth_deg: float, elevation_deg: float) -> Camera:
         """The camera in that direction in whose frame all vertices, which lie in the unit ball, are seen large."""
         view = _view(np.radians(azimuth_deg), np.radians(elevation_deg))
-        seen = vertices @ view.T
-        plane = seen[:, :2] / (DISTANCE - seen[:, 2:])
+        plane = _project(vertices, view)
         low, high = plane.min(axis=0), plane.max(axis=0)
         span = np.maximum(high - low, 1e-6)
         pixel = float(max(span[0] / width, span[1] / height)) / FILL
         return cls(view[2] * DISTANCE, view, (low + high) / 2.0, pixel, width, height)
+
+    def window(self, vertices: Floats32) -> tuple[slice, slice]:
+        """Rows and columns of the picture that vertices fall on, with a rim of two pixels."""
+        place = (_project(vertices, self.view) - self.centre) / self.pixel
+        place = place * np.array([1.0, -1.0], np.float32) + np.array([self.width, self.height], np.float32) / 2.0
+        low = np.maximum(np.floor(place.min(axis=0)).astype(int) - 2, 0)
+        high = np.minimum(np.ceil(place.max(axis=0)).astype(int) + 2, [self.width, self.height])
+        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+    def cropped(self, rows: slice, columns: slice) -> Camera:
+        """The camera that sees this part of the picture only."""
+        middle = np.array([columns.start + columns.stop - self.width, self.height - rows.start - rows.stop]) / 2.0
+        centre = (self.centre + middle * self.pixel).astype(np.float32)
+        return replace(self, centre=centre, width=columns.stop - columns.start, height=rows.stop - rows.start)
 
     def rays(self, places: Floats32) -> Floats32:
         """Unit directions through places of the picture given as (x, y) pixels from the top left, (n, 3)."""
         x = (places[:, 0] - self.width / 2.0) * self.pixel + self.centre[0]
         y = (self.height / 2.0 - places[:, 1]) * self.pixel + self.centre[1]
         directions = np.stack([x, y, np.full_like(x, -1.0)], axis=1)
-        directions /= np.sqrt((directions * directions).sum(1))[:, None]
-        return np.ascontiguousarray(directions @ self.view, dtype=np.float32)
+        return np.ascontiguousarray(unit(directions) @ self.view, dtype=np.float32)
 
     def origins(self, count: int) -> Floats32:
         """The eye, once for each ray, (count, 3)."""
         return np.tile(self.eye, (count, 1))
+
+
+def _project(vertices: Floats32, view: Floats32) -> Floats32:
+    """Vertices on the plane at distance one before the eye, (n, 2)."""
+    seen = vertices @ view.T
+    return np.asarray(seen[:, :2] / (DISTANCE - seen[:, 2:]))
 
 
 def pixel_centres(width: int, height: int) -> Floats32:

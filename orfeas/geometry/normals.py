@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from orfeas.geometry.mesh import Faces, Vertices
 
 Floats = NDArray[np.float64]
+AnyFloats = TypeVar("AnyFloats", NDArray[np.float32], NDArray[np.float64])
 
 
-def unit(vectors: Floats) -> Floats:
+def dot(a: AnyFloats, b: AnyFloats) -> AnyFloats:
+    """Scalar products of the last axis; much faster than a sum over it."""
+    return cast(AnyFloats, np.einsum("...i,...i->...", a, b))
+
+
+def unit(vectors: AnyFloats) -> AnyFloats:
     """Vectors of length one; zero stays zero."""
-    length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
-    return np.asarray(vectors / np.where(length > 0.0, length, 1.0)[..., None])
+    length = np.sqrt(dot(vectors, vectors))
+    return cast(AnyFloats, vectors / np.where(length > 0.0, length, 1.0)[..., None].astype(vectors.dtype))
 
 
 def face_normals(vertices: Vertices, faces: Faces) -> Floats:
@@ -82,7 +90,7 @@ def _creased(flat: Faces, corners: NDArray[np.intp], normals: Floats, weighted: 
     offset = np.arange(len(first)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     second = np.repeat(np.repeat(start, count), sizes) + offset
     mine, other = order[first], order[second]
-    near = np.einsum("pi,pi->p", normals[mine // 3], normals[other // 3]) > limit
+    near = dot(normals[mine // 3], normals[other // 3]) > limit
     near |= mine == other
     total = _sums(first[near], weighted[other[near]], len(order))
     result = np.empty((len(order), 3))

@@ -41,8 +41,8 @@ class Scene:
 
     def __init__(self, vertices: Floats32, faces: Faces) -> None:
         try:
-            from embreex import rtcore_scene  # noqa: PLC0415
-            from embreex.mesh_construction import TriangleMesh  # noqa: PLC0415
+            from embreex import rtcore_scene
+            from embreex.mesh_construction import TriangleMesh
         except ImportError as error:
             raise CapabilityMissingError(
                 "Ray casting needs the package embreex, which has no build for this machine; "

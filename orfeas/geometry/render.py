@@ -12,7 +12,7 @@ from orfeas.errors import EmptyMeshError
 from orfeas.geometry import colors
 from orfeas.geometry.camera import Camera, pixel_centres
 from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.normals import corner_normals, face_normals, unit
+from orfeas.geometry.normals import corner_normals, dot, face_normals, unit
 from orfeas.geometry.raycast import Hits, Scene
 from orfeas.geometry.shading import Lights, Points, shade, visibility
 
@@ -69,7 +69,9 @@ def render(
     model = _Model.of(mesh, size=max(width, height))
     camera = Camera.framing(model.vertices, width, height, azimuth_deg, elevation_deg)
     scene = Scene(model.vertices, model.faces)
-    cover, light = _surface(model, camera, scene, samples)
+    rows, columns = camera.window(model.vertices)
+    cover, light = np.zeros((height, width), np.float32), np.zeros((height, width, 3), np.float32)
+    cover[rows, columns], light[rows, columns] = _surface(model, camera.cropped(rows, columns), scene, samples)
     shadow = _ground_shadow(scene, camera, float(model.vertices[:, 1].min()))
     return _compose(cover, light, shadow, background)
 
@@ -115,8 +117,8 @@ class _Model:
         """The points that rays met; every ray must have met one."""
         position = camera.eye + directions * hits.distance[:, None]
         normal, facet = _blend(self.normals[hits.face], hits), self.facets[hits.face]
-        side = np.where((facet * directions).sum(1) > 0.0, np.float32(-1.0), np.float32(1.0))[:, None]
-        return Points(position, unit(normal).astype(np.float32) * side, facet * side, -directions)
+        side = np.where(dot(facet, directions) > 0.0, np.float32(-1.0), np.float32(1.0))[:, None]
+        return Points(position, unit(normal) * side, facet * side, -directions)
 
     def albedo(self, hits: Hits) -> Floats32:
         """Base colour in linear light where rays met the surface, (n, 3)."""
@@ -196,9 +198,8 @@ def _shifted(axis: int, by: int) -> tuple[slice, slice]:
 
 @dataclass(frozen=True, slots=True)
 class _Coarse:
-    """Visibility of sky and key lamp on a coarse grid of pixels."""
+    """Visibility of sky and key lamp on a coarse grid of pixels; where a pixel shows no surface its normal is zero."""
 
-    valid: NDArray[np.bool_]
     position: Floats32
     normal: Floats32
     seen: Floats32
@@ -217,27 +218,30 @@ class _Coarse:
         seen = np.zeros((*grid.shape, 2), np.float32)
         position[valid], normal[valid] = points.position, points.normal
         seen[valid] = visibility(scene, points, lights)
-        return cls(valid, position, normal, seen)
+        return cls(position, normal, seen)
 
     def at(self, place: Floats32, points: Points, scene: Scene, lights: Lights) -> Floats32:
         """Visibility at points of the picture, (n, 2): from grid points on the same smooth surface, else by own rays."""
-        rows, columns = self.valid.shape
+        rows, columns = self.seen.shape[:2]
         x, y = (place.T - (COARSE // 2 + 0.5)) / COARSE
         left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
+        position, normal, seen = (part.reshape(rows * columns, -1) for part in (self.position, self.normal, self.seen))
+        level = dot(points.position, points.normal)
         total, weights = np.zeros((len(x), 2), np.float32), np.zeros(len(x), np.float32)
         for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
             column, row = np.clip(left + right, 0, columns - 1), np.clip(top + below, 0, rows - 1)
             near = np.abs(1 - right - (x - left)) * np.abs(1 - below - (y - top)) + 1e-3
-            off = ((self.position[row, column] - points.position) * points.normal).sum(1)
-            bend = np.maximum((self.normal[row, column] * points.normal).sum(1), 0.0)
-            weight = (near * np.exp(-((off / 0.02) ** 2)) * bend**8 * self.valid[row, column]).astype(np.float32)
-            total += self.seen[row, column] * weight[:, None]
+            cell = row * columns + column
+            off = dot(position[cell], points.normal) - level
+            bend = np.maximum(dot(normal[cell], points.normal), 0.0) ** 2
+            weight = (near * np.exp((off / 0.02) ** 2 * -1.0) * (bend * bend) ** 2).astype(np.float32)
+            total += seen[cell] * weight[:, None]
             weights += weight
         alone = np.flatnonzero(weights < 1e-2)
-        seen = total / np.maximum(weights, 1e-6)[:, None]
+        result = total / np.maximum(weights, 1e-6)[:, None]
         if len(alone):
-            seen[alone] = visibility(scene, points[alone], lights)
-        return np.asarray(seen)
+            result[alone] = visibility(scene, points[alone], lights)
+        return np.asarray(result)
 
 
 def _ground_shadow(scene: Scene, camera: Camera, floor: float) -> Floats32:

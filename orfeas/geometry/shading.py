@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orfeas.geometry.normals import dot, unit
 from orfeas.geometry.raycast import Scene
 
 Floats32 = NDArray[np.float32]
 
 SKY_DIRECTIONS = 40
-KEY_DIRECTIONS = 5
+KEY_DIRECTIONS = 12
 KEY_SPREAD = 0.13  # radius of the key lamp at distance one, which softens its shadow
 LIFT = 6e-3  # start of shadow rays above the surface, in radii of the object: hides the facets of coarse meshes
 
@@ -84,7 +85,7 @@ def visibility(scene: Scene, points: Points, lights: Lights) -> Floats32:
     open_sky = np.zeros(facing.shape, dtype=np.float32)
     open_sky[which, ray] = scene.reach_sky(start[which], directions[ray])
     weight = np.maximum(cosine[:, :SKY_DIRECTIONS], 0.0) * _sky_light(sky[:, 1])
-    seen = (weight * open_sky[:, :SKY_DIRECTIONS]).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6)
+    seen = dot(weight, open_sky[:, :SKY_DIRECTIONS]) / np.maximum(weight @ np.ones(SKY_DIRECTIONS, np.float32), 1e-6)
     return np.stack([seen, open_sky[:, SKY_DIRECTIONS:].mean(axis=1)], axis=1)
 
 
@@ -115,7 +116,7 @@ def shade(points: Points, albedo: Floats32, seen: Floats32, lights: Lights, *, g
         + _tinted(fill * 0.26, 0.94, 0.98, 1.06)
         + _tinted(_sky_light(normal[:, 1]) * sky * 0.34, 0.97, 1.0, 1.05)
     )
-    rim = np.maximum(normal @ lights.rim, 0.0) * (1.0 - np.maximum((normal * view).sum(1), 0.0)) ** 2 * sky
+    rim = np.maximum(normal @ lights.rim, 0.0) * (1.0 - np.maximum(dot(normal, view), 0.0)) ** 2 * sky
     light = albedo * diffuse + (0.55 * rim)[:, None] * (0.35 + 0.65 * albedo)
     for lamp, strength, share in ((lights.key, 1.0, key_seen), (lights.fill, 0.35, cavity)):
         light += (gloss * strength * _highlight(normal, view, lamp) * share)[:, None]
@@ -124,9 +125,9 @@ def shade(points: Points, albedo: Floats32, seen: Floats32, lights: Lights, *, g
 
 def _highlight(normal: Floats32, view: Floats32, lamp: Floats32) -> Floats32:
     """Blinn-Phong lobe of a satin surface."""
-    half = view + lamp
-    half /= np.linalg.norm(half, axis=1, keepdims=True)
-    return np.asarray(np.maximum((normal * half).sum(1), 0.0) ** 28)
+    cosine = np.maximum(dot(normal, unit(view + lamp)), 0.0)
+    power_4 = cosine**2 * cosine**2
+    return np.asarray((power_4 * power_4) ** 2 * power_4 * power_4 * power_4)  # to the 28th; pow is ten times slower
 
 
 def _shoulder(light: Floats32) -> Floats32:
