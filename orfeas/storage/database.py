@@ -1,0 +1,132 @@
+"""One engine per process over SQLite (WAL) or PostgreSQL."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+)
+HEAD = "0001"
+"""The newest migration; a test compares it with the folder."""
+
+
+class Database:
+    """Transactions and reads. Make it after the process has started: connections do not survive a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self._reader = self._engine.execution_options(read_only_snapshot=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction that may write; SQLite takes the write lock at once, so it never has to upgrade."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent look without a write lock."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=16,
+        max_overflow=256,
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": 10.0},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    connection.exec_driver_sql("BEGIN" if options.get("read_only_snapshot") else "BEGIN IMMEDIATE")
+
+
+def _server_engine(url: str) -> Engine:
+    return create_engine(_with_driver(url), pool_size=8, max_overflow=64, pool_pre_ping=True)
+
+
+def _with_driver(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes of one machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def migrate(database: Database, lock_folder: Path) -> None:
+    """Bring the tables up to date; quick when they are. Several servers may start at once."""
+    if _revision(database) == HEAD:
+        return
+    with file_lock(lock_folder / "migrate.lock"):
+        if _revision(database) != HEAD:
+            _upgrade(database)
+
+
+def _revision(database: Database) -> str | None:
+    try:
+        with database.read() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except (OperationalError, ProgrammingError):
+        return None
+
+
+def _upgrade(database: Database) -> None:
+    from alembic import command  # noqa: PLC0415 - a start that has nothing to migrate does without it
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with database.transaction() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(7230911)"))
+        command.upgrade(migration_config(connection), "head")
+
+
+def migration_config(connection: Connection) -> Any:
+    """Alembic's configuration, working on an open connection."""
+    from alembic.config import Config as AlembicConfig  # noqa: PLC0415 - as above
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
