@@ -1,0 +1,76 @@
+# `make run` starts orfeas; the first call makes .venv and installs what it needs, later calls need no network.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS ?=
+
+.PHONY: run test soak bench bench-check gallery lint openapi install-ml clean
+
+run: $(VENV)/.installed-run
+	@echo "orfeas needs nothing more. 'make test' adds the test tools, 'make install-ml' torch and the model libraries"
+	@echo "(the extra 'ml'; nothing in this release uses it)."
+	@$(BIN)/orfeas serve $(ARGS)
+
+test: $(VENV)/.installed-test node
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+soak: $(VENV)/.installed-test node
+	TEST_SCALE=full $(BIN)/python -m pytest -m "not gpu" tests/survival $(ARGS)
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.http
+
+bench-check: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.check
+
+gallery: $(VENV)/.installed-run
+	$(BIN)/python -m benchmarks.gallery
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+openapi: $(VENV)/.installed-run
+	$(BIN)/orfeas openapi -o openapi/openapi.json
+
+# The models' libraries. Plain `make install-ml` takes the build of torch that the package index has for this
+# platform (CUDA on Linux with an x86 processor); for a CPU build, point pip at an index that has one.
+install-ml: $(VENV)/.installed-run
+	$(INSTALL) -e ".[ml]"
+
+clean:
+	rm -rf build dist gallery htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find orfeas tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# pip installs again only when what it reads has changed.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "orfeas needs Python 3.11 or newer (python3 with the venv module)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "orfeas needs Python 3.11 or newer; set PYTHON=/path/to/python3." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing orfeas and its libraries into $(VENV) (once) ..."
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[test,postgres]"
+	@touch $(VENV)/.installed-run $@
+
+$(VENV)/.installed-lint: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[lint,test,postgres]"
+	@touch $(VENV)/.installed-run $(VENV)/.installed-test $@
+
+# The Khronos glTF validator; without npm its tests are skipped and say so.
+.PHONY: node
+node:
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory node_modules/.installed; \
+	  else echo "npm is not installed: the glTF validator's tests will be skipped."; fi
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
