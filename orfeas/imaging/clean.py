@@ -210,7 +210,7 @@ def _rewritten(image: Image.Image, raw: bytes, original: str) -> CleanImage:
         width=image.width,
         height=image.height,
         mode=image.mode,
-        has_transparency=image.mode == "RGBA" and image.getextrema()[3][0] < 255,
+        has_transparency=image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255),
         pixel_sha256=_pixel_hash(image),
         original_sha256=hashlib.sha256(raw).hexdigest(),
         original_format=original.lower(),

@@ -52,7 +52,8 @@ def inspect(data: bytes) -> Container:
 
 def _png(data: bytes) -> Container:
     width, height = struct.unpack_from(">II", data, 16)
-    position, texts = 8, []
+    position = 8
+    texts: list[bytes] = []
     while True:
         length, kind = struct.unpack_from(">I4s", data, position)
         body = data[position + 8 : position + 8 + length]
@@ -86,7 +87,8 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _jpeg(data: bytes) -> Container:
-    position, texts, size, scans = 2, [], (0, 0), 0
+    position, size, scans = 2, (0, 0), 0
+    texts: list[bytes] = []
     while True:
         if data[position] != 0xFF:
             raise BrokenContainerError("a JPEG marker is missing")
@@ -128,7 +130,8 @@ def _after_scan(data: bytes, position: int) -> int:
 
 def _gif(data: bytes) -> Container:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    position, texts = 13 + _color_table(flags), []
+    position = 13 + _color_table(flags)
+    texts: list[bytes] = []
     while True:
         kind = data[position]
         if kind == 0x3B:
