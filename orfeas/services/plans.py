@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,11 +129,7 @@ def chain(request: GenerationRequest, picture: Source) -> Chain:
 
 def embedded_plan(request: GenerationRequest, picture: Source) -> Plan:
     """Every stage from the picture to the checked files of all formats, and the thumbnail where it is wanted."""
-    stages = chain(request, picture)
-    outputs = [model_output(request, stages, name) for name in request.formats]
-    if request.preview:
-        outputs.append(preview_output(request, stages))
-    return Plan(tuple(outputs), fallbacks=_fallbacks(request, picture, LIGHTER_SETTINGS))
+    return Plan(_outputs(request, picture), fallbacks=tuple(_fallbacks(request, picture)))
 
 
 def model_output(request: GenerationRequest, stages: Chain, format_name: str) -> Output:
@@ -196,14 +193,21 @@ def _shape(mode: str) -> Inflate | Relief:
     return Relief(mode=mode) if mode in ("relief", "lithophane") else Inflate(mode=mode)
 
 
-def _fallbacks(request: GenerationRequest, picture: Source, left: int) -> tuple[Fallback, ...]:
+def _outputs(request: GenerationRequest, picture: Source) -> tuple[Output, ...]:
+    stages = chain(request, picture)
+    models = [model_output(request, stages, name) for name in request.formats]
+    return (*models, preview_output(request, stages)) if request.preview else tuple(models)
+
+
+def _fallbacks(request: GenerationRequest, picture: Source) -> Iterator[Fallback]:
+    """Lighter plans in the order in which a run takes them; each is used once."""
+    if not request.allow_degrade:
+        return
     lighter = request.lighter()
-    if not request.allow_degrade or lighter is None or left == 0:
-        return ()
-    stages = chain(lighter, picture)
-    outputs = [model_output(lighter, stages, name) for name in lighter.formats]
-    if lighter.preview:
-        outputs.append(preview_output(lighter, stages))
-    plan = Plan(tuple(outputs), fallbacks=_fallbacks(lighter, picture, left - 1))
-    changed = {key: value for key, value in lighter.settings.items() if value != request.settings[key]}
-    return (Fallback(LIGHTER_AFTER, changed, plan),)
+    for _ in range(LIGHTER_SETTINGS):
+        if lighter is None:
+            return
+        grid = lighter.settings["octree_resolution"]
+        message = f"Memory was short: made at grid {grid} with at most {lighter.settings['target_faces']} faces."
+        yield Fallback(LIGHTER_AFTER, {"message": message, **lighter.settings}, Plan(_outputs(lighter, picture)))
+        lighter = lighter.lighter()

@@ -10,13 +10,17 @@ from orfeas.geometry import formats, verify
 from orfeas.geometry import scale as sizes
 from orfeas.geometry import simplify as reduction
 from orfeas.geometry import texture as texturing
-from orfeas.geometry.inflate import HeightField
+from orfeas.geometry.field import HeightField
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.subject import Subject
 from orfeas.stages.registry import Progress, Result, implements
 
 NAME_INSIDE = "model"
 """What files inside a file or an archive are called (`model.mtl`)."""
+
+FEWER = (
+    "The surface has {found} faces at this grid, fewer than the {wanted} asked for; raise octree_resolution for more."
+)
 
 
 @implements(Clean)
@@ -28,8 +32,11 @@ def clean(mesh: Mesh, spec: Clean, on_progress: Progress) -> Mesh:
 @implements(Simplify)
 def simplify(mesh: Mesh, spec: Simplify, on_progress: Progress) -> Result:
     """Fewer triangles: exactly so many, or at most."""
-    reduced = reduction.simplify(mesh, spec.target_faces, exact=spec.exact)
-    return Result(reduced, {"faces_before": len(mesh.faces), "faces": len(reduced.faces)})
+    reduced = reduction.simplify(mesh, spec.target_faces, exact=spec.exact, on_progress=on_progress)
+    report: dict[str, object] = {"faces_before": len(mesh.faces), "faces": len(reduced.faces)}
+    if spec.exact and len(mesh.faces) < spec.target_faces:
+        report["warnings"] = [FEWER.format(found=len(mesh.faces), wanted=spec.target_faces)]
+    return Result(reduced, report)
 
 
 @implements(Scale)

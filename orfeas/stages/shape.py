@@ -7,7 +7,7 @@ from orfeas.errors import EmptySurfaceError
 from orfeas.geometry import inflate as inflation
 from orfeas.geometry import relief as plates
 from orfeas.geometry import surface as surfaces
-from orfeas.geometry.inflate import HeightField
+from orfeas.geometry.field import HeightField
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.subject import Subject
 from orfeas.stages.registry import Progress, Result, implements
@@ -20,10 +20,10 @@ WHOLE_FRAME = "No subject could be told apart from the background, so the whole 
 def inflate(found: Subject, spec: Inflate, on_progress: Progress) -> Result:
     """The rounded solid of a silhouette; `auto` makes a relief where there is none."""
     if found.found:
-        return Result(inflation.inflate(found), {"method": "silhouette-inflation"})
+        return Result(inflation.inflate(found, on_progress), {"method": "silhouette-inflation"})
     if spec.mode == "auto":
         return Result(plates.relief(found), {"method": "relief", "warnings": [RELIEF_INSTEAD]})
-    return Result(inflation.inflate(found), {"method": "silhouette-inflation", "warnings": [WHOLE_FRAME]})
+    return Result(inflation.inflate(found, on_progress), {"method": "silhouette-inflation", "warnings": [WHOLE_FRAME]})
 
 
 @implements(Relief)

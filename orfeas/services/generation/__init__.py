@@ -1,0 +1,19 @@
+"""Generations of the embedded engine and the files they leave."""
+
+from orfeas.services.generation.downloads import StoredFile
+from orfeas.services.generation.files import GenerationFiles, Wait
+from orfeas.services.generation.options import Options, options_of
+from orfeas.services.generation.records import record
+from orfeas.services.generation.service import GenerationService, Started, Upload
+
+__all__ = [
+    "GenerationFiles",
+    "GenerationService",
+    "Options",
+    "Started",
+    "StoredFile",
+    "Upload",
+    "Wait",
+    "options_of",
+    "record",
+]

@@ -1,0 +1,141 @@
+"""Files of generations by the names that clients ask for; what does not exist yet is made by a hidden job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from orfeas.domain.caller import Caller
+from orfeas.errors import (
+    CapabilityMissingError,
+    FileNotFoundProblem,
+    InvalidRequestError,
+    JobNotFoundError,
+    ResultFailedError,
+    ResultNotReadyError,
+)
+from orfeas.jobs.jobs import Jobs
+from orfeas.jobs.plan import Plan, Source
+from orfeas.jobs.views import JobState, JobView, RunRequest, RunView
+from orfeas.services.assets import Asset, AssetService
+from orfeas.services.generation import downloads
+from orfeas.services.generation.downloads import StoredFile, Wanted
+from orfeas.services.generation.options import request_of
+from orfeas.services.plans import ENGINE, GenerationRequest, conversion_plan, preview_plan
+
+Wait = Callable[[JobView], JobView]
+"""Waits for a job as long as the request may, and returns it as it then is."""
+
+
+class GenerationFiles:
+    """Find the files of generations, convert and render them."""
+
+    def __init__(self, jobs: Jobs, assets: AssetService) -> None:
+        self._jobs = jobs
+        self._assets = assets
+
+    def input_picture(self, caller: Caller, filename: str) -> StoredFile:
+        """The stored input of a job by the name that links show."""
+        try:
+            job = self._jobs.by_input_filename(caller, filename)
+        except JobNotFoundError as error:
+            raise downloads.no_file(filename) from error
+        asset = self._assets.get(caller, job.input.asset_id or "")
+        return StoredFile(asset.id, asset.media_type, filename, asset.size_bytes)
+
+    def download(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
+        """A file of a job by its download name; a model in another format is converted first."""
+        job = self._jobs.get(caller, job_id)
+        wanted = downloads.parse(job.id, filename)
+        if wanted.format is None:
+            return self._named(caller, job, wanted)
+        run = downloads.run_of(job, wanted)
+        if not run.state.final:
+            job = wait(job)
+            run = downloads.run_of(job, replace(wanted, run=run.number))
+        return self._model(caller, job, run, wanted.format, wait)
+
+    def main_file(self, caller: Caller, job: JobView, format_name: str | None, wait: Wait) -> StoredFile:
+        """The main file of a job's latest run, in its own or another format."""
+        run = downloads.run_of(job, Wanted("result"))
+        downloads.require_success(job, run)
+        listed = (run.result or {}).get("assets", [])
+        main = next((asset["format"] for asset in listed if asset["role"] == "model"), None)
+        if main is None:
+            raise FileNotFoundProblem("This job has no model file.")
+        wanted = downloads.parse(job.id, f"model.{format_name or main}")
+        return self._model(caller, job, run, wanted.format or main, wait)
+
+    def preview_picture(self, caller: Caller, job: JobView, wait: Wait) -> StoredFile:
+        """The rendered thumbnail of the latest run; rendered first where none was asked for."""
+        run = downloads.run_of(job, Wanted("preview.png"))
+        downloads.require_success(job, run)
+        for found in self._jobs.files(caller, job.id):
+            if found.run_number == run.number and found.role == "preview":
+                return StoredFile(found.asset_id, found.media_type, "preview.png", found.size_bytes)
+        self._require_generation(run)
+        plan = preview_plan(recorded_request(run), self.source_of(caller, run))
+        return self._made(caller, job, "render", plan, "preview.png", wait)
+
+    def output_picture(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
+        """`preview.png`, or any file of the job, to be shown in place."""
+        job = self._jobs.get(caller, job_id)
+        if filename == "turntable.gif":
+            raise CapabilityMissingError("Turntables cannot be rendered yet; preview.png can.")
+        if filename == "preview.png":
+            return self.preview_picture(caller, job if job.state.final else wait(job), wait)
+        return self.download(caller, job_id, filename, wait)
+
+    def source_of(self, caller: Caller, run: RunView) -> Source:
+        """The picture that a run started from."""
+        return source(self._assets.get(caller, run.request["image"]["asset_id"]))
+
+    def _named(self, caller: Caller, job: JobView, wanted: Wanted) -> StoredFile:
+        if wanted.filename == job.input.filename:
+            return self.input_picture(caller, wanted.filename)
+        found = downloads.named_file(self._jobs.files(caller, job.id), wanted)
+        return StoredFile(found.asset_id, found.media_type, found.filename, found.size_bytes)
+
+    def _model(self, caller: Caller, job: JobView, run: RunView, format_name: str, wait: Wait) -> StoredFile:
+        downloads.require_success(job, run)
+        found = downloads.stored_model(self._jobs.files(caller, job.id), run, format_name)
+        if found is not None:
+            name = downloads.download_name(job, run, format_name, found.media_type)
+            return StoredFile(found.asset_id, found.media_type, name, found.size_bytes)
+        self._require_generation(run)
+        plan = conversion_plan(recorded_request(run), self.source_of(caller, run), format_name)
+        name = downloads.download_name(job, run, format_name, plan.outputs[0].media_type)
+        return self._made(caller, job, "convert", plan, name, wait)
+
+    def _require_generation(self, run: RunView) -> None:
+        if run.type != "generation":
+            raise CapabilityMissingError(f"Files of a job of type {run.type} cannot be converted or rendered yet.")
+
+    def _made(self, caller: Caller, job: JobView, kind: str, plan: Plan, name: str, wait: Wait) -> StoredFile:
+        """The plan's file, made by a hidden job where it does not exist."""
+        asked = RunRequest(type=kind, plan=plan, request={"job_id": job.id}, engine=ENGINE)
+        hidden = self._jobs.create(caller, job.surface, asked, hidden=True)
+        if not hidden.state.final:
+            hidden = wait(hidden)
+        run = hidden.latest
+        if run is None or not run.state.final:
+            raise ResultNotReadyError(
+                f"{name} is being made; ask again.", job_id=job.id, retry_after=downloads.RETRY_AFTER_S
+            )
+        if run.state is not JobState.SUCCEEDED or run.result is None:
+            reason = (run.error or {}).get("detail", "it was cancelled")
+            raise ResultFailedError(f"{name} could not be made: {reason}", job_id=job.id, problem=run.error)
+        made = run.result["assets"][0]
+        return StoredFile(made["asset_id"], plan.outputs[0].media_type, name, made["size_bytes"])
+
+
+def source(picture: Asset) -> Source:
+    """A stored picture as the start of a plan."""
+    if picture.pixel_sha256 is None:
+        raise InvalidRequestError(f"The file {picture.filename!r} is no picture.")
+    return Source(fingerprint=picture.pixel_sha256, blob=picture.id)
+
+
+def recorded_request(run: RunView) -> GenerationRequest:
+    """The request of a run, stepped down as often as the run was."""
+    return request_of(run.request, degraded=len((run.result or {}).get("degraded") or ()))

@@ -1,0 +1,249 @@
+"""The options of a generation as a client gave them, checked against what the engine can do.
+
+Every option changes the result, is refused, or (on the compatible surface, whose clients always send some) is named in
+`warnings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orfeas.domain import limits, quality
+from orfeas.domain.formats import MESH_FORMATS, WRITABLE
+from orfeas.errors import (
+    CapabilityMissingError,
+    FormatUnavailableError,
+    ModelUnavailableError,
+    OrfeasError,
+    ParameterNotSupportedError,
+)
+from orfeas.jobs.views import Surface
+from orfeas.services.plans import GenerationRequest
+
+STANDARD = "standard"
+INSTALL_LATER_S = 300
+"""`Retry-After` of a model that has to be installed by hand first."""
+
+DEFAULT_MODEL_FILES = ("hunyuan3d-dit-v2-mini/config.yaml", "hunyuan3d-dit-v2-mini/model.fp16.safetensors")
+"""What the smallest released checkpoint consists of (repository tencent/Hunyuan3D-2mini)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Validated options of both surfaces; None or the default where nothing was given."""
+
+    formats: tuple[str, ...]
+    quality: int = quality.DEFAULT
+    engine: str = "auto"
+    model: str | None = None
+    profile: str = STANDARD
+    mode: str = "auto"
+    steps: int | None = None
+    octree_resolution: int | None = None
+    guidance_scale: float | None = None
+    target_faces: int | None = None
+    mc_level: float = 0.0
+    seed: int | str = 0
+    remove_background: str = "auto"
+    dimensions_mm: tuple[float, float, float] | None = None
+    fit: str = "inside"
+    up_axis: str = "y"
+    texture: str = "auto"
+    material: str | None = None
+    texture_size: int | None = None
+    require: dict[str, Any] | None = None
+    allow_degrade: bool = False
+    deterministic: bool = False
+    preview: bool = True
+    use_cache: bool = True
+    keep_latent: bool = True
+    priority: int = limits.DEFAULT_PRIORITY
+    tags: tuple[str, ...] = ()
+    project_id: str | None = None
+
+
+def options_of(params: dict[str, Any], **fixed: Any) -> Options:
+    """The options among validated parameters of either surface; the members' names are those of v1."""
+    known = {name: params[name] for name in Options.__slots__ if params.get(name) is not None}
+    known["formats"] = tuple(dict.fromkeys(known.get("formats") or ("glb",)))
+    known["tags"] = tuple(dict.fromkeys(known.get("tags") or ()))
+    size = params.get("dimensions_mm")
+    known["dimensions_mm"] = (float(size["width"]), float(size["height"]), float(size["depth"])) if size else None
+    texture = params.get("texture")
+    if isinstance(texture, dict):
+        named = {
+            "texture": texture.get("mode"),
+            "material": texture.get("material"),
+            "texture_size": texture.get("size"),
+        }
+        known.pop("texture")
+        known.update({name: value for name, value in named.items() if value is not None})
+    return Options(**{**known, **fixed})
+
+
+def checked(options: Options, surface: Surface, default_engine: str = "auto") -> tuple[GenerationRequest, list[str]]:
+    """What the embedded engine is asked for, and the warnings; everything it cannot do is refused.
+
+    Raises
+    ------
+    FormatUnavailableError
+        A format cannot be written here.
+    ModelUnavailableError
+        A neural engine or model is named that is not installed.
+    CapabilityMissingError
+        A feature that no installed engine has.
+    ParameterNotSupportedError
+        A parameter that the embedded engine cannot use (v1), or one of a later release.
+    """
+    _refuse_formats(options)
+    _refuse_engines(options, default_engine)
+    _refuse_features(options)
+    ignored = dict(_without_effect(options))
+    if ignored and surface is Surface.V1:
+        raise ParameterNotSupportedError(
+            next(iter(ignored.values())),
+            errors=[_error(pointer, text, "parameter_not_supported") for pointer, text in ignored.items()],
+        )
+    return _request(options), [*ignored.values(), *_hints(options)]
+
+
+def normalised(options: Options, request: GenerationRequest, asset_id: str | None) -> dict[str, Any]:
+    """The request as clients see it again, and as later conversions and retries rebuild it."""
+    size = request.dimensions_mm
+    return {
+        "image": {"asset_id": asset_id},
+        "engine": options.engine,
+        "model": options.model,
+        "profile": options.profile,
+        "quality": request.quality,
+        "mode": request.mode,
+        "steps": request.steps,
+        "octree_resolution": request.octree_resolution,
+        "guidance_scale": None,
+        "target_faces": request.target_faces,
+        "mc_level": request.mc_level,
+        "seed": request.seed,
+        "remove_background": request.remove_background,
+        "formats": list(request.formats),
+        "dimensions_mm": None if size is None else dict(zip(("width", "height", "depth"), size, strict=True)),
+        "fit": request.fit,
+        "up_axis": request.up_axis,
+        "texture": {"mode": request.texture, "material": None, "size": request.texture_size},
+        "require": None,
+        "allow_degrade": request.allow_degrade,
+        "deterministic": options.deterministic,
+        "preview": request.preview,
+        "use_cache": options.use_cache,
+        "keep_latent": options.keep_latent,
+        "priority": options.priority,
+        "tags": list(options.tags),
+    }
+
+
+def _refuse_formats(options: Options) -> None:
+    for name in options.formats:
+        reason = MESH_FORMATS[name].reason
+        if reason:
+            raise FormatUnavailableError(f"{name}: {reason}", allowed=list(WRITABLE))
+
+
+def _refuse_engines(options: Options, default_engine: str) -> None:
+    engine = default_engine if options.engine == "auto" else options.engine
+    if options.model is None and engine != "hunyuan3d":
+        return
+    wanted = f"The model {options.model!r}" if options.model else "The engine hunyuan3d"
+    raise ModelUnavailableError(
+        f"{wanted} has no weights on this server. Use engine auto or embedded, which need none.",
+        missing=list(DEFAULT_MODEL_FILES) if options.model is None else [options.model],
+        retry_after=INSTALL_LATER_S,
+    )
+
+
+def _refuse_features(options: Options) -> None:
+    if options.texture == "paint":
+        raise _at(
+            ParameterNotSupportedError, "/texture", "texture paint is not part of this release; use auto or none."
+        )
+    if options.project_id is not None:
+        raise _at(ParameterNotSupportedError, "/project_id", "Projects are not part of this release; leave it out.")
+    if options.texture not in ("auto", "none"):
+        raise _at(
+            CapabilityMissingError,
+            "/texture",
+            f"texture {options.texture} cannot be made by any installed engine; use auto or none.",
+        )
+    if options.profile != STANDARD:
+        raise _at(CapabilityMissingError, "/profile", f"Profile {options.profile} is not available; use standard.")
+    if options.require:
+        raise _at(CapabilityMissingError, "/require", "Post-conditions are not available; leave out require.")
+
+
+def _at(kind: type[OrfeasError], pointer: str, detail: str) -> OrfeasError:
+    return kind(detail, errors=[_error(pointer, detail, kind.code)])
+
+
+def _error(pointer: str, detail: str, code: str) -> dict[str, str]:
+    return {"pointer": pointer, "detail": detail, "code": code}
+
+
+def _without_effect(options: Options) -> list[tuple[str, str]]:
+    """Parameters that change nothing here, with the sentence that says so."""
+    found = []
+    if options.guidance_scale is not None:
+        found.append(("/guidance_scale", "guidance_scale has no effect: the embedded engine has no guidance."))
+    if options.seed != 0:
+        found.append(("/seed", "seed has no effect: the embedded engine draws nothing at random."))
+    if not options.keep_latent:
+        text = "keep_latent has no effect: the embedded engine has no latent, and its height field ages in the cache."
+        found.append(("/keep_latent", text))
+    if options.material is not None:
+        found.append(("/material", f"material has no effect with texture {options.texture}."))
+    return found
+
+
+def _hints(options: Options) -> list[str]:
+    textured = options.texture != "none" and any(MESH_FORMATS[name].textures for name in options.formats)
+    if options.texture_size is not None and not textured:
+        return ["texture size has no effect: no file of this request carries a picture."]
+    return []
+
+
+def _request(options: Options) -> GenerationRequest:
+    return GenerationRequest(
+        quality=options.quality,
+        mode=options.mode,
+        steps=options.steps,
+        octree_resolution=options.octree_resolution,
+        target_faces=options.target_faces,
+        mc_level=options.mc_level,
+        seed=options.seed if isinstance(options.seed, int) else 0,
+        remove_background=options.remove_background,
+        formats=options.formats,
+        dimensions_mm=options.dimensions_mm,
+        fit=options.fit,
+        up_axis=options.up_axis,
+        texture=options.texture,
+        texture_size=options.texture_size or 1024,
+        allow_degrade=options.allow_degrade,
+        preview=options.preview,
+    )
+
+
+def request_of(recorded: dict[str, Any], degraded: int = 0) -> GenerationRequest:
+    """The request that a run recorded, stepped down as often as the run was."""
+    size, texture = recorded["dimensions_mm"], recorded["texture"]
+    same = (
+        "quality", "mode", "steps", "octree_resolution", "target_faces", "mc_level", "seed", "remove_background", "fit",
+        "up_axis", "allow_degrade", "preview",
+    )  # fmt: skip
+    request = GenerationRequest(
+        formats=tuple(recorded["formats"]),
+        dimensions_mm=(size["width"], size["height"], size["depth"]) if size else None,
+        texture=texture["mode"],
+        texture_size=texture["size"],
+        **{name: recorded[name] for name in same},
+    )
+    for _ in range(degraded):
+        request = request.lighter() or request
+    return request

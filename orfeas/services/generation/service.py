@@ -1,0 +1,198 @@
+"""Generations: images in, models out, files at the names that clients ask for."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from orfeas.config import Config
+from orfeas.domain.caller import Caller
+from orfeas.errors import CapabilityMissingError, InvalidRequestError
+from orfeas.jobs.events import Notifier
+from orfeas.jobs.jobs import Jobs
+from orfeas.jobs.plan import Plan
+from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
+from orfeas.services.assets import Asset, AssetService
+from orfeas.services.generation.estimates import Estimate, estimate
+from orfeas.services.generation.files import GenerationFiles, recorded_request, source
+from orfeas.services.generation.options import Options, checked, normalised
+from orfeas.services.plans import ENGINE, GenerationRequest, embedded_plan
+
+STEM_CHARACTERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A stored picture and the job it opened."""
+
+    job: JobView
+    asset: Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A compatible generation: the job; whether it shares a run in flight; whether the kept mesh is written anew."""
+
+    job: JobView
+    joined: bool = False
+    reused_mesh: bool = False
+
+
+class GenerationService:
+    """Make models of pictures, and find or convert their files."""
+
+    def __init__(self, config: Config, jobs: Jobs, assets: AssetService, notifier: Notifier) -> None:
+        self._config = config
+        self._jobs = jobs
+        self._assets = assets
+        self._notifier = notifier
+        self.files = GenerationFiles(jobs, assets)
+
+    # pictures
+
+    def upload(self, caller: Caller, data: bytes | IO[bytes], filename: str) -> Upload:
+        """Store a picture and open a pending job for it."""
+        asset, given, job_id = self._store(caller, data, filename)
+        return Upload(self._jobs.open(caller, Surface.COMPATIBLE, given, job_id=job_id), asset)
+
+    # generating
+
+    def create(
+        self, caller: Caller, options: Options, picture: Asset, *, batch: tuple[str, int] | None = None
+    ) -> JobView:
+        """A v1 job with its one run."""
+        asked = self._request(options, picture, Surface.V1)
+        return self._jobs.create(
+            caller, Surface.V1, asked, input=JobInput(asset_id=picture.id), batch=batch, tags=options.tags,
+            private=not options.use_cache,
+        )  # fmt: skip
+
+    def generate_file(
+        self,
+        caller: Caller,
+        options: Options,
+        data: bytes | IO[bytes],
+        filename: str,
+        *,
+        batch: tuple[str, int] | None = None,
+    ) -> Started:
+        """A compatible job of a picture that comes with the request."""
+        checked(options, Surface.COMPATIBLE, self._config.engine)
+        asset, given, job_id = self._store(caller, data, filename)
+        asked = self._request(options, asset, Surface.COMPATIBLE)
+        job = self._jobs.create(
+            caller, Surface.COMPATIBLE, asked, input=given, job_id=job_id, batch=batch, private=not options.use_cache
+        )
+        return Started(job, joined=bool(job.latest and job.latest.joined))
+
+    def generate_job(self, caller: Caller, options: Options, job_id: str) -> Started:
+        """A further run of a compatible job; the identical run in flight is joined."""
+        before = self._jobs.get(caller, job_id)
+        asked = self._request(options, self._picture_of(caller, before), Surface.COMPATIBLE)
+        job, same = self._jobs.add_run(caller, before.id, asked, private=not options.use_cache)
+        run = job.latest
+        return Started(job, joined=same or bool(run and run.joined), reused_mesh=_only_written_anew(before, job))
+
+    def check_job(self, caller: Caller, options: Options, job_id: str) -> None:
+        """Raise what `generate_job` would raise, and start nothing."""
+        self._request(options, self._picture_of(caller, self._jobs.get(caller, job_id)), Surface.COMPATIBLE)
+
+    def check(self, options: Options, surface: Surface) -> None:
+        """Raise what the options alone are refused for."""
+        checked(options, surface, self._config.engine)
+
+    def estimate(self, caller: Caller, options: Options, picture: Asset) -> Estimate:
+        """What the same request would take; runs nothing."""
+        request, _ = checked(options, Surface.V1, self._config.engine)
+        asked = self._request(options, picture, Surface.V1)
+        return estimate(self._jobs, caller, asked, request, source(picture))
+
+    def rebuild(self, caller: Caller, run: RunView, **changes: Any) -> RunRequest:
+        """The request of a run again, with changes: all members of `GenerationRequest` may be changed."""
+        if run.type != "generation":
+            raise CapabilityMissingError(f"A job of type {run.type} cannot be made again from here.")
+        request = replace(recorded_request(run), **changes)
+        recorded = {**run.request, **_changed(changes)}
+        plan = embedded_plan(request, self.files.source_of(caller, run))
+        return _run_request(request, plan, recorded, priority=run.priority, warnings=())
+
+    # inside
+
+    def _store(self, caller: Caller, data: bytes | IO[bytes], filename: str) -> tuple[Asset, JobInput, str]:
+        asset = self._assets.store_image(caller, data, filename)
+        job_id = str(uuid.uuid4())
+        name = stored_name(job_id, filename, asset.format, time.time())
+        return asset, JobInput(asset_id=asset.id, filename=name, original_filename=filename), job_id
+
+    def _request(self, options: Options, picture: Asset, surface: Surface) -> RunRequest:
+        request, warnings = checked(options, surface, self._config.engine)
+        if surface is Surface.COMPATIBLE:
+            request = replace(request, preview=False)  # rendered when it is first looked at
+        plan = embedded_plan(request, source(picture))
+        recorded = normalised(options, request, picture.id)
+        return _run_request(request, plan, recorded, priority=options.priority, warnings=tuple(warnings))
+
+    def _picture_of(self, caller: Caller, job: JobView) -> Asset:
+        if job.surface is Surface.V1:
+            raise InvalidRequestError(
+                f"Job {job.id} was made by v1 and has one run; post the changes to /api/v1/jobs/{job.id}/derive.",
+                job_id=job.id,
+            )
+        if job.input.asset_id is None:
+            raise CapabilityMissingError("This job has no image; models of text cannot be made yet.")
+        return self._assets.get(caller, job.input.asset_id)
+
+
+def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str:
+    """`<job_id>_<YYYYMMDD_HHMMSS>_<stem>.<ext>` with a stem of at most 50 safe characters."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(filename.replace("\\", "/")).stem).strip("_")
+    moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d_%H%M%S")
+    extension = "jpg" if format_name == "jpeg" else format_name
+    return f"{job_id}_{moment}_{stem[:STEM_CHARACTERS] or 'image'}.{extension}"
+
+
+def _run_request(
+    request: GenerationRequest, plan: Plan, recorded: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
+) -> RunRequest:
+    return RunRequest(
+        type="generation",
+        plan=plan,
+        request=recorded,
+        engine=ENGINE,
+        method=request.method,
+        profile=recorded["profile"],
+        quality=request.quality,
+        settings=request.settings,
+        priority=priority,
+        warnings=warnings,
+    )
+
+
+def _changed(changes: dict[str, Any]) -> dict[str, Any]:
+    """Changes as the recorded request spells them."""
+    found = {name: value for name, value in changes.items() if name not in ("texture", "texture_size")}
+    if "formats" in found:
+        found["formats"] = list(found["formats"])
+    if found.get("dimensions_mm"):
+        found["dimensions_mm"] = dict(zip(("width", "height", "depth"), found["dimensions_mm"], strict=True))
+    return found
+
+
+def _only_written_anew(before: JobView, job: JobView) -> bool:
+    """Whether the new run differs from an earlier, finished one of its job in the formats only, and used its mesh."""
+    run = job.latest
+    if run is None or run.cached or "mesh.simplify" not in run.reused:
+        return False
+    asked = {**run.request, "formats": None, "tags": None, "priority": None}
+    return any(
+        earlier.state is JobState.SUCCEEDED
+        and {**earlier.request, "formats": None, "tags": None, "priority": None} == asked
+        and earlier.request["formats"] != run.request["formats"]
+        for earlier in before.runs
+        if earlier.type == run.type
+    )
