@@ -221,7 +221,7 @@ class _Coarse:
         return cls(position, normal, seen)
 
     def at(self, place: Floats32, points: Points, scene: Scene, lights: Lights) -> Floats32:
-        """Visibility at points of the picture, (n, 2): from grid points on the same smooth surface, else by own rays."""
+        """Visibility at points of the picture, (n, 2): from grid points on the same surface, else by own rays."""
         rows, columns = self.seen.shape[:2]
         x, y = (place.T - (COARSE // 2 + 0.5)) / COARSE
         left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
@@ -245,7 +245,7 @@ class _Coarse:
 
 
 def _ground_shadow(scene: Scene, camera: Camera, floor: float) -> Floats32:
-    """Darkness of the ground in each pixel, (h, w), 0 to 1: deep where the object touches, faint below its overhangs."""
+    """Darkness of the ground in each pixel, (h, w), 0 to 1: deep where the object touches, faint below overhangs."""
     axis = np.linspace(-GROUND_REACH, GROUND_REACH, GROUND_CELLS, dtype=np.float32)
     x, z = np.meshgrid(axis, axis)
     origins = np.stack([x.ravel(), np.full(x.size, floor - 1e-3, np.float32), z.ravel()], axis=1)

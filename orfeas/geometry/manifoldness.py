@@ -1,0 +1,185 @@
+"""Topology of triangle meshes from their indices: closed, manifold, oriented, bodies, genus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from orfeas.geometry.mesh import Faces
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What the indices of a mesh say about its surface.
+
+    Attributes
+    ----------
+    vertex_count, edge_count, face_count : int
+        Vertices that faces use, edges, faces.
+    body_count : int
+        Parts whose faces hang together by edges.
+    boundary_edges, non_manifold_edges, inverted_edges : int
+        Edges with one face, with more than two, and with two that run along it in the same direction.
+    fan_count : int
+        Fans of faces around vertices; a vertex that joins separate fans counts once for each.
+    """
+
+    vertex_count: int
+    edge_count: int
+    face_count: int
+    body_count: int
+    boundary_edges: int
+    non_manifold_edges: int
+    inverted_edges: int
+    fan_count: int
+
+    @property
+    def is_oriented(self) -> bool:
+        """Neighbouring faces wind the same way."""
+        return self.inverted_edges == 0
+
+    @property
+    def is_watertight(self) -> bool:
+        """Every edge has exactly two faces, wound oppositely."""
+        return self.face_count > 0 and self.boundary_edges + self.non_manifold_edges + self.inverted_edges == 0
+
+    @property
+    def is_manifold(self) -> bool:
+        """No edge has more than two faces and no vertex joins separate fans."""
+        return self.face_count > 0 and self.non_manifold_edges == 0 and self.fan_count == self.vertex_count
+
+    @property
+    def euler_number(self) -> int:
+        """Vertices - edges + faces."""
+        return self.vertex_count - self.edge_count + self.face_count
+
+    @property
+    def genus(self) -> int | None:
+        """Number of handles of all bodies together; None unless watertight."""
+        if not self.is_watertight:
+            return None
+        # Separate fans are counted apart, so that bodies that touch in a vertex do not look like a handle.
+        return self.body_count - (self.fan_count - self.edge_count + self.face_count) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Directed edges 3 f + k, from corner k of face f to the next, grouped by the edge they run along.
+
+    Attributes
+    ----------
+    order : (3 m,) int
+        Directed edges, those of one edge together.
+    start, count : (e,) int
+        Where each edge's group begins in `order`, and its size.
+    """
+
+    order: Indices
+    start: Indices
+    count: Indices
+
+    @classmethod
+    def of(cls, faces: Faces) -> Edges:
+        tail, head = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+        span = int(faces.max(initial=-1)) + 1
+        key = np.minimum(tail, head) * span + np.maximum(tail, head)
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(key) else order
+        return cls(order, start, np.diff(np.append(start, len(key))))
+
+    def pairs(self) -> tuple[Indices, Indices]:
+        """The two directed edges of every edge with exactly two faces."""
+        start = self.start[self.count == 2]
+        return self.order[start], self.order[start + 1]
+
+
+def topology(faces: Faces) -> Topology:
+    """Counts that decide whether a surface is closed, manifold and oriented.
+
+    Parameters
+    ----------
+    faces : (m, 3) int
+        Indices of vertices merged by position; no face names a vertex twice.
+    """
+    if len(faces) == 0:
+        return Topology(0, 0, 0, 0, 0, 0, 0, 0)
+    edges = Edges.of(faces)
+    one, two = edges.pairs()
+    tail = faces.ravel()
+    inverted = tail[one] == tail[two]
+    return Topology(
+        vertex_count=len(np.unique(tail)),
+        edge_count=len(edges.start),
+        face_count=len(faces),
+        body_count=int(parts(len(faces), *_neighbours(edges))[0]),
+        boundary_edges=int((edges.count == 1).sum()),
+        non_manifold_edges=int((edges.count > 2).sum()),
+        inverted_edges=int(inverted.sum()),
+        fan_count=int(_fans(faces, one, two)[0]),
+    )
+
+
+def bodies(faces: Faces) -> tuple[int, NDArray[np.int32]]:
+    """Number of bodies and the body of every face; bodies hang together by edges."""
+    return parts(len(faces), *_neighbours(Edges.of(faces)))
+
+
+def torn(faces: Faces, count: int) -> NDArray[np.bool_]:
+    """Vertices, of `count`, where a closed surface is glued to itself: edges with several sheets, joined fans, twins.
+
+    A twin is a face with the vertices of another one: what is left of a body or a neck without volume.
+    """
+    edges = Edges.of(faces)
+    mask = np.zeros(count, dtype=bool)
+    tail = faces.ravel()
+    odd = edges.order[np.repeat(edges.count, edges.count) > 2]
+    mask[tail[odd]] = True
+    corner_fan = _fans(faces, *edges.pairs())[1]
+    _, first = np.unique(corner_fan, return_index=True)
+    mask |= np.bincount(tail[first], minlength=count) > 1
+    mask[faces[twins(faces)]] = True
+    return mask
+
+
+def twins(faces: Faces) -> NDArray[np.bool_]:
+    """Faces that have the same three vertices as another one."""
+    low, high = faces.min(axis=1), faces.max(axis=1)
+    span = int(faces.max(initial=-1)) + 1
+    _, group, count = np.unique(low * span + high, return_inverse=True, return_counts=True)
+    several = np.flatnonzero(count[group] > 1)  # the same longest span of names: few, so compare those in full
+    _, group, count = np.unique(np.sort(faces[several], axis=1), axis=0, return_inverse=True, return_counts=True)
+    mask = np.zeros(len(faces), dtype=bool)
+    mask[several] = count[group.ravel()] > 1
+    return mask
+
+
+def _neighbours(edges: Edges) -> tuple[Indices, Indices]:
+    """Faces that share an edge, as pairs of one list after the other."""
+    same = np.ones(len(edges.order), dtype=bool)
+    same[edges.start] = False
+    later = np.flatnonzero(same)
+    return edges.order[later - 1] // 3, edges.order[later] // 3
+
+
+def _fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:
+    """Corners joined across the edges with two faces: number of fans and the fan of each corner."""
+    tail = faces.ravel()
+    after = np.arange(len(tail)).reshape(-1, 3)[:, [1, 2, 0]].ravel()
+    opposite = tail[one] != tail[two]
+    at_tail = np.where(opposite, after[two], two)
+    at_head = np.where(opposite, two, after[two])
+    return parts(len(tail), np.concatenate([one, after[one]]), np.concatenate([at_tail, at_head]))
+
+
+def parts(count: int, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:
+    """Connected components of `count` things with these links."""
+    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, two)), shape=(count, count))
+    number, label = connected_components(graph, directed=False)
+    return int(number), label
