@@ -1,0 +1,55 @@
+"""The application: wiring, in the order it happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from orfeas.config import Config, secret_key
+from orfeas.routes import BLUEPRINTS, headers, problems, warnings
+from orfeas.routes.context import EXTENSION
+from orfeas.services import Services, build_services
+from orfeas.version import __version__
+
+
+class OrfeasApi(Api):  # type: ignore[misc]
+    """flask-smorest without its own errors: ours are problems."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Errors are answered by `routes/problems.py`."""
+
+
+def create_app(config: Config | None = None, services: Services | None = None) -> Flask:
+    """Make an app. Several may live in one process; all state hangs on their services."""
+    if config is None:
+        config = services.config if services is not None else Config.from_env()
+    app = Flask("orfeas", static_folder=None)
+    app.extensions[EXTENSION] = services or build_services(config)
+    app.config.update(_flask_settings(config))
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    problems.register(app)
+    headers.register(app, config)
+    warnings.register(app)
+    api = OrfeasApi(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    if config.trust_proxy:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trust_proxy, x_proto=config.trust_proxy)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_settings(config: Config) -> dict[str, Any]:
+    return {
+        "API_TITLE": "orfeas",
+        "API_VERSION": __version__,
+        "OPENAPI_VERSION": "3.1.0",
+        "DEBUG": config.debug,
+        "SECRET_KEY": secret_key(config),
+        "MAX_CONTENT_LENGTH": config.max_upload_bytes,
+        "MAX_FORM_MEMORY_SIZE": config.max_upload_bytes,
+    }
