@@ -1,0 +1,207 @@
+"""Rows of stored files: who has them, who uses them, which page of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, or_, select, update
+
+from orfeas.errors import BadCursorError, JobNotFoundError
+from orfeas.jobs.enlist import upsert
+from orfeas.jobs.views import Page
+from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
+
+UNUSED_UPLOAD_S = 24 * 3600.0
+USE_NOTED_S = 3600.0
+NAME_CHARACTERS = 128
+REFERENCES_SHOWN = 100
+_UNSAFE = re.compile(r"[^\w .()+@-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A stored file of a tenant. `id` is the SHA-256 of its bytes; times are seconds since the epoch.
+
+    `pixel_sha256` and `image` belong to pictures, `up_axis` and `mesh` to meshes; `references` are
+    the ids of the jobs that use it.
+    """
+
+    id: str
+    kind: str
+    format: str
+    media_type: str
+    size_bytes: int
+    filename: str
+    origin: str
+    original_sha256: str | None
+    pixel_sha256: str | None
+    image: dict[str, Any] | None
+    mesh: dict[str, Any] | None
+    up_axis: str | None
+    licence: dict[str, Any] | None
+    created_at: float
+    last_used_at: float
+    expires_at: float | None
+    references: tuple[str, ...] = ()
+
+
+def keep_upload(
+    connection: Connection, tenant: str, asset_id: str, size_bytes: int, values: dict[str, Any], now: float
+) -> bool:
+    """Write the row of an upload, or prolong the one there is. True when it is new."""
+    row = {"origin": "upload", "size_bytes": size_bytes, "created_at": now, "last_used_at": now, **values}
+    made = connection.execute(
+        upsert(connection, assets)
+        .values(tenant=tenant, id=asset_id, expires_at=now + UNUSED_UPLOAD_S, **row)
+        .on_conflict_do_nothing()
+    )
+    if made.rowcount == 1:
+        return True
+    longer = case((assets.c.expires_at.is_(None), None), else_=now + UNUSED_UPLOAD_S)
+    connection.execute(
+        update(assets)
+        .where(assets.c.tenant == tenant, assets.c.id == asset_id)
+        .values(
+            last_used_at=now,
+            expires_at=longer,
+            # A picture that a job made is a picture now; what is known of it stays.
+            pixel_sha256=func.coalesce(assets.c.pixel_sha256, values.get("pixel_sha256")),
+        )
+    )
+    if values.get("image"):
+        missing = and_(assets.c.tenant == tenant, assets.c.id == asset_id, assets.c.kind != "image")
+        connection.execute(update(assets).where(missing).values(kind="image", image=values["image"]))
+    return False
+
+
+def find(connection: Connection, tenant: str, asset_id: str) -> Asset | None:
+    """One asset of a tenant."""
+    row = connection.execute(select(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id)).one_or_none()
+    return None if row is None else _assets(connection, tenant, [row])[0]
+
+
+def page(
+    connection: Connection,
+    tenant: str,
+    *,
+    kind: str | None,
+    format_name: str | None,
+    limit: int,
+    cursor: str | None,
+    newest_first: bool,
+) -> Page[Asset]:
+    """A page of a tenant's assets by time."""
+    where = [assets.c.tenant == tenant]
+    where += [column == value for column, value in ((assets.c.kind, kind), (assets.c.format, format_name)) if value]
+    if cursor:
+        where.append(_after(cursor, newest_first=newest_first))
+    order = [assets.c.created_at, assets.c.id]
+    query = select(assets).where(*where).order_by(*(c.desc() for c in order) if newest_first else order)
+    rows = list(connection.execute(query.limit(limit + 1)))
+    shown = rows[:limit]
+    return Page(tuple(_assets(connection, tenant, shown)), _cursor(shown[-1]) if len(rows) > limit else None)
+
+
+def _cursor(row: AnyRow) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.id]).encode()).decode()
+
+
+def _after(cursor: str, *, newest_first: bool) -> Any:
+    try:
+        created_at, asset_id = json.loads(base64.urlsafe_b64decode(cursor))
+        at, key = float(created_at), str(asset_id)
+    except (ValueError, TypeError) as error:
+        raise BadCursorError from error
+    if newest_first:
+        return or_(assets.c.created_at < at, and_(assets.c.created_at == at, assets.c.id < key))
+    return or_(assets.c.created_at > at, and_(assets.c.created_at == at, assets.c.id > key))
+
+
+def _assets(connection: Connection, tenant: str, rows: list[AnyRow]) -> list[Asset]:
+    used = users(connection, tenant, [row.id for row in rows])
+    names = [name for name in Asset.__dataclass_fields__ if name != "references"]
+    return [Asset(**{name: getattr(row, name) for name in names}, references=tuple(used[row.id])) for row in rows]
+
+
+def users(connection: Connection, tenant: str, ids: list[str]) -> dict[str, list[str]]:
+    """For each asset the jobs that take it as input or list it as a file; hidden jobs are nobody's."""
+    found: dict[str, list[str]] = {asset_id: [] for asset_id in ids}
+    shown = and_(jobs.c.tenant == tenant, jobs.c.hidden.is_(False))
+    inputs = select(jobs.c.input_asset.label("asset_id"), jobs.c.id.label("job_id"), jobs.c.created_at).where(
+        shown, jobs.c.input_asset.in_(ids)
+    )
+    outputs = (
+        select(job_assets.c.asset_id, jobs.c.id.label("job_id"), jobs.c.created_at)
+        .join(jobs, jobs.c.id == job_assets.c.job_id)
+        .where(shown, job_assets.c.asset_id.in_(ids))
+    )
+    both = inputs.union(outputs).subquery()
+    for row in connection.execute(select(both).order_by(both.c.created_at.desc()) if ids else select(both).limit(0)):
+        if len(found[row.asset_id]) < REFERENCES_SHOWN:
+            found[row.asset_id].append(row.job_id)
+    return found
+
+
+def is_use_stale(asset: Asset, now: float) -> bool:
+    """Last use is noted at most once an hour."""
+    return asset.last_used_at < now - USE_NOTED_S
+
+
+def note_use(connection: Connection, tenant: str, asset_id: str, now: float) -> None:
+    """An asset was read."""
+    connection.execute(
+        update(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id).values(last_used_at=now)
+    )
+
+
+def maker(connection: Connection, tenant: str, asset_id: str) -> str | None:
+    """The newest job that lists an asset."""
+    return connection.execute(
+        select(jobs.c.id)
+        .join(job_assets, job_assets.c.job_id == jobs.c.id)
+        .where(jobs.c.tenant == tenant, jobs.c.hidden.is_(False), job_assets.c.asset_id == asset_id)
+        .order_by(jobs.c.created_at.desc())
+        .limit(1)
+    ).scalar()
+
+
+def main_result(connection: Connection, tenant: str, job_id: str) -> tuple[str, str | None]:
+    """A job's state and its main file: the first of role model, else the first, of the latest run."""
+    state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).scalar()
+    if state is None:
+        raise JobNotFoundError(f"There is no job {job_id[:64]!r}.")
+    if state != "succeeded":
+        return state, None
+    latest = select(func.max(runs.c.number)).where(runs.c.job_id == job_id).scalar_subquery()
+    found = connection.execute(
+        select(job_assets.c.asset_id)
+        .join(runs, runs.c.id == job_assets.c.run_id)
+        .where(job_assets.c.job_id == job_id, runs.c.number == latest)
+        .order_by(case((job_assets.c.role == "model", 0), else_=1), job_assets.c.position)
+        .limit(1)
+    ).scalar()
+    return state, found
+
+
+def remove(connection: Connection, tenant: str, asset_id: str) -> None:
+    """Drop an asset's row. Its bytes are the sweep's: a writer may just have found them."""
+    connection.execute(assets.delete().where(assets.c.tenant == tenant, assets.c.id == asset_id))
+
+
+def stored_bytes(connection: Connection) -> int:
+    """Bytes of all files and kept outputs, each blob once."""
+    kept = select(assets.c.id.label("blob"), assets.c.size_bytes.label("size"))
+    made = select(stages.c.output, stages.c.output_bytes).where(stages.c.output.is_not(None))
+    both = kept.union(made).subquery()
+    return int(connection.execute(select(func.coalesce(func.sum(both.c.size), 0))).scalar_one())
+
+
+def safe_name(filename: str | None, extension: str) -> str:
+    """A client's file name without folders and control characters, with the extension of what is stored."""
+    stem = PurePosixPath((filename or "").replace("\\", "/")).stem
+    return f"{_UNSAFE.sub('_', stem).strip(' ._')[:NAME_CHARACTERS] or 'upload'}.{extension}"

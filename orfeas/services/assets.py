@@ -1,0 +1,356 @@
+"""Stored files: uploads made safe, results of jobs, and where inputs come from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from threading import BoundedSemaphore
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+from orfeas.config import MEGABYTE, Config
+from orfeas.domain.caller import Caller
+from orfeas.domain.formats import IMAGE_MEDIA_TYPES, MESH_FORMATS, sniff_image
+from orfeas.domain.mesh_headers import BrokenMeshError, MeshHeader, sniff_mesh
+from orfeas.errors import (
+    AssetGoneError,
+    AssetInUseError,
+    BlockedUrlError,
+    DiskFullError,
+    FileMissingError,
+    FileNotFoundProblem,
+    InvalidImageError,
+    InvalidRequestError,
+    ResultFailedError,
+    ResultNotReadyError,
+    TooLargeError,
+    UnreadableMeshError,
+    UnsupportedMediaTypeError,
+)
+from orfeas.imaging import FAMILIES, CleanImage, clean_upload, thumbnail
+from orfeas.jobs import files
+from orfeas.jobs.files import Asset
+from orfeas.jobs.plan import Source
+from orfeas.jobs.views import Page
+from orfeas.remote import Fetched, fetch
+from orfeas.storage.blobs import Storage
+from orfeas.storage.database import Database
+
+__all__ = ["Asset", "AssetService"]
+
+DECODES_AT_ONCE = 2
+PREVIEW_SIZE = (64, 2048)
+MEMBERS = ("asset_id", "job_id", "url", "data", "upload")
+_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
+_OCTETS = ("application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "")
+_FURTHER_TYPES = {
+    "image/jpg": "jpg", "image/pjpeg": "jpg", "image/x-ms-bmp": "bmp", "image/x-png": "png", "application/sla": "stl",
+    "application/vnd.ms-pki.stl": "stl", "model/x.stl-binary": "stl", "model/x.stl-ascii": "stl",
+    "application/vnd.ms-package.3dmanufacturing-3dmodel+xml": "3mf", "model/ply": "ply",
+}  # fmt: skip
+_EXTENSIONS = {
+    **{kind: name for name, kind in IMAGE_MEDIA_TYPES.items()},
+    **{found.media_type: found.name for found in MESH_FORMATS.values() if found.readable},
+    **_FURTHER_TYPES,
+}
+
+
+class AssetService:
+    """Take files in, find them again, let them go."""
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        blobs: Storage,
+        *,
+        fetch_url: Callable[..., Fetched] = fetch,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._blobs = blobs
+        self._fetch = fetch_url
+        self._now = now
+        self._decoding = BoundedSemaphore(DECODES_AT_ONCE)
+
+    # taking in
+
+    def store_image(self, caller: Caller, data: bytes | IO[bytes], filename: str | None = None) -> Asset:
+        """Clean an uploaded picture and keep it; the same pixels in the same form are one asset."""
+        return self._store_image(caller, _bytes(data), filename, shown=filename)[0]
+
+    def store_mesh(self, caller: Caller, data: bytes | IO[bytes], filename: str | None = None) -> Asset:
+        """Keep an uploaded mesh by its bytes after a check of its header."""
+        return self._store_mesh(caller, _bytes(data), filename, shown=filename)[0]
+
+    def store_file(
+        self, caller: Caller, data: bytes | IO[bytes], filename: str | None, media_type: str | None = None
+    ) -> tuple[Asset, bool]:
+        """Keep a picture or mesh, told by its content. True when the tenant did not have it.
+
+        The extension of the name, or else the media type, has to fit the content.
+        """
+        raw = _bytes(data)
+        named = filename if PurePosixPath(filename or "").suffix else _name_by_type(media_type)
+        return self._store(caller, raw, named, shown=filename or named)
+
+    def store_data(self, caller: Caller, uri: str) -> tuple[Asset, bool]:
+        """Keep what a data URI holds."""
+        media_type, data = _decoded_uri(uri)
+        named = _name_by_type(media_type)
+        return self._store(caller, data, named, shown=named)
+
+    def store_url(self, caller: Caller, url: str) -> tuple[Asset, bool]:
+        """Fetch a public URL and keep what it gives; its type is told by its content alone."""
+        if not self._config.allow_url_input or self._config.offline:
+            raise BlockedUrlError("This server fetches no URLs (ORFEAS_ALLOW_URL_INPUT, ORFEAS_OFFLINE).")
+        found = self._fetch(url, max_bytes=self._config.max_upload_bytes)
+        return self._store(caller, found.data, None, shown=found.name)
+
+    def _store(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
+        extension = _extension(named)
+        if not data:
+            raise InvalidImageError("The file is empty.")
+        if sniff_image(data[:16]) or extension in FAMILIES:
+            return self._store_image(caller, data, named, shown=shown)
+        if extension and extension not in MESH_FORMATS:
+            raise UnsupportedMediaTypeError(
+                f"Files named .{extension[:20]} are not read here; send {', '.join([*FAMILIES, *_readable()])}."
+            )
+        return self._store_mesh(caller, data, named, shown=shown)
+
+    def _store_image(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
+        self._check_room(len(data))
+        with self._decoding:
+            clean = clean_upload(data, named, max_pixels=self._config.max_image_pixels)
+        return self._keep(caller, clean.data, _image_values(clean, shown))
+
+    def _store_mesh(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
+        self._check_room(len(data))
+        header = _mesh_header(data, named, self._config.max_faces)
+        return self._keep(caller, data, _mesh_values(header, shown))
+
+    def _keep(self, caller: Caller, data: bytes, values: dict[str, Any]) -> tuple[Asset, bool]:
+        # The blob is written, or touched if it is there, before its row: the sweep unlinks only what nobody
+        # touched for an hour.
+        blob = self._blobs.put(data, durable=True)
+        with self._database.transaction() as connection:
+            created = files.keep_upload(connection, caller.tenant, blob, len(data), values, self._now())
+            found = files.find(connection, caller.tenant, blob)
+        assert found is not None
+        return found, created
+
+    def _check_room(self, size: int) -> None:
+        self._blobs.check_space(size)
+        cap = self._config.storage_max_mb * MEGABYTE
+        if not cap:
+            return
+        with self._database.read() as connection:
+            stored = files.stored_bytes(connection)
+        if stored + size > cap:
+            raise DiskFullError(
+                f"{stored} bytes are stored and {cap} may be (ORFEAS_STORAGE_MAX_MB); delete jobs or assets.", limit=cap
+            )
+
+    # finding
+
+    def get(self, caller: Caller, asset_id: str) -> Asset:
+        """One asset; `FileNotFoundProblem` for an unknown, malformed or foreign id."""
+        with self._database.read() as connection:
+            found = files.find(connection, caller.tenant, asset_id.lower())
+        if found is None:
+            raise FileNotFoundProblem(f"There is no asset {asset_id[:64]!r}.")
+        return found
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        kind: str | None = None,
+        format_name: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page[Asset]:
+        """A page of the caller's assets by time."""
+        with self._database.read() as connection:
+            return files.page(
+                connection, caller.tenant, kind=kind, format_name=format_name, limit=limit, cursor=cursor,
+                newest_first=newest_first,
+            )  # fmt: skip
+
+    def content(self, caller: Caller, asset_id: str) -> Asset:
+        """An asset whose bytes are there, to be sent; its use is noted."""
+        asset = self.get(caller, asset_id)
+        if not self._blobs.exists(asset.id, asset.size_bytes):
+            raise AssetGoneError("The file was removed; upload or make it again.")
+        if files.is_use_stale(asset, self._now()):
+            with self._database.transaction() as connection:
+                files.note_use(connection, caller.tenant, asset.id, self._now())
+        return asset
+
+    def picture(self, caller: Caller, asset: Asset, size: int) -> bytes:
+        """A PNG of a stored picture whose longer side is at most `size` pixels."""
+        with self._decoding:
+            return thumbnail(self._blobs.read(self.content(caller, asset.id).id), size)
+
+    def job_of(self, caller: Caller, asset: Asset) -> str | None:
+        """The job that made an asset, the newest if several list it."""
+        with self._database.read() as connection:
+            return files.maker(connection, caller.tenant, asset.id)
+
+    def delete(self, caller: Caller, asset_id: str) -> None:
+        """Let an asset go; its bytes follow with the next sweep."""
+        asset = self.get(caller, asset_id)
+        with self._database.transaction() as connection:
+            users = files.users(connection, caller.tenant, [asset.id])[asset.id]
+            if users:
+                raise AssetInUseError(
+                    f"Job {users[0]} uses the asset; delete the job first.", references=_references(users)
+                )
+            files.remove(connection, caller.tenant, asset.id)
+
+    # inputs of requests
+
+    def resolve_source(
+        self, caller: Caller, source: Mapping[str, Any], parts: Mapping[str, Any] | None = None
+    ) -> Asset:
+        """The asset that a Source means; files, data and URLs are stored first.
+
+        Parameters
+        ----------
+        source
+            Exactly one of `asset_id`, `job_id` (its main result), `url`, `data` (a data URI) and `upload`.
+        parts
+            The file parts of a multipart request by name.
+        """
+        given = [name for name in MEMBERS if source.get(name) is not None]
+        if len(given) != 1:
+            raise _wrong("", f"Exactly one of {', '.join(MEMBERS)} is needed; {len(given)} were given.")
+        member, value = given[0], str(source[given[0]])
+        if member == "asset_id":
+            return self.content(caller, value)
+        if member == "job_id":
+            return self._main_result(caller, value)
+        if member == "url":
+            return self.store_url(caller, value)[0]
+        if member == "data":
+            return self.store_data(caller, value)[0]
+        return self._stored_part(caller, value, parts or {})
+
+    def _stored_part(self, caller: Caller, name: str, parts: Mapping[str, Any]) -> Asset:
+        part = parts.get(name)
+        if part is None:
+            raise FileMissingError(f"The request has no file part named {name[:64]!r}.")
+        if not part.filename:
+            raise FileMissingError(f"The file part {name[:64]!r} has no file name, so no file was chosen.")
+        return self.store_file(caller, part.stream, part.filename, part.mimetype)[0]
+
+    def _main_result(self, caller: Caller, job_id: str) -> Asset:
+        with self._database.read() as connection:
+            state, found = files.main_result(connection, caller.tenant, job_id.lower())
+        if found is not None:
+            return self.content(caller, found)
+        if state in ("failed", "cancelled"):
+            raise ResultFailedError(f"The job is {state}, so it has no result.", job_id=job_id)
+        raise ResultNotReadyError(f"The job is {state}; use it as input when it has succeeded.", job_id=job_id)
+
+    def source_of(self, asset: Asset) -> Source:
+        """Where a plan starts: a picture counts by its pixels, anything else by its bytes."""
+        return Source(fingerprint=asset.pixel_sha256 or asset.id, blob=asset.id)
+
+
+def _bytes(data: bytes | IO[bytes]) -> bytes:
+    return data if isinstance(data, bytes) else data.read()
+
+
+def _extension(filename: str | None) -> str:
+    return PurePosixPath(filename or "").suffix.lower().lstrip(".")
+
+
+def _name_by_type(media_type: str | None) -> str | None:
+    """A name whose extension says what a media type says; None where it says nothing."""
+    kind = (media_type or "").partition(";")[0].strip().lower()
+    if kind in _OCTETS:
+        return None
+    extension = _EXTENSIONS.get(kind)
+    if extension is None:
+        raise UnsupportedMediaTypeError(
+            f"The type {kind[:80]} is not read here; send one of the listed, or application/octet-stream.",
+            allowed=sorted(_EXTENSIONS),
+        )
+    return f"upload.{extension}"
+
+
+def _decoded_uri(uri: str) -> tuple[str | None, bytes]:
+    head = _DATA_URI.match(uri)
+    if head is None:
+        raise _wrong("/data", "A data URI is needed: data:image/png;base64,...")
+    rest = uri[head.end() :]
+    try:
+        plain = unquote_to_bytes(rest)
+        data = base64.b64decode(b"".join(plain.split()), validate=True) if head[3] else plain
+    except (binascii.Error, ValueError) as error:
+        raise _wrong("/data", "The data URI's base64 is damaged.") from error
+    return head[1], data
+
+
+def _wrong(pointer: str, detail: str) -> InvalidRequestError:
+    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])
+
+
+def _mesh_header(data: bytes, named: str | None, max_faces: int) -> MeshHeader:
+    try:
+        header = sniff_mesh(data)
+    except BrokenMeshError as error:
+        raise UnreadableMeshError(f"The file is neither an image nor a mesh that can be read: {error}.") from error
+    extension = _extension(named)
+    if extension and extension != header.format:
+        raise UnreadableMeshError(f"The file is named .{extension[:20]}, but its content is {header.format}.")
+    if header.faces is not None and header.faces > max_faces:
+        raise TooLargeError(
+            f"The mesh has {header.faces} faces, more than {max_faces} (ORFEAS_MAX_FACES).", limit=max_faces
+        )
+    return header
+
+
+def _readable() -> list[str]:
+    return [found.name for found in MESH_FORMATS.values() if found.readable]
+
+
+def _image_values(clean: CleanImage, shown: str | None) -> dict[str, Any]:
+    return {
+        "kind": "image",
+        "format": clean.format,
+        "media_type": clean.media_type,
+        "filename": files.safe_name(shown, clean.extension),
+        "original_sha256": clean.original_sha256,
+        "pixel_sha256": clean.pixel_sha256,
+        "image": {
+            "width": clean.width,
+            "height": clean.height,
+            "mode": clean.mode,
+            "has_transparency": clean.has_transparency,
+        },
+        "up_axis": None,
+    }
+
+
+def _mesh_values(header: MeshHeader, shown: str | None) -> dict[str, Any]:
+    found = MESH_FORMATS[header.format]
+    return {
+        "kind": "mesh",
+        "format": header.format,
+        "media_type": found.media_type,
+        "filename": files.safe_name(shown, header.format),
+        "up_axis": found.upload_up_axis,
+    }
+
+
+def _references(users: list[str]) -> list[dict[str, str]]:
+    return [{"type": "job", "id": job_id} for job_id in users]
