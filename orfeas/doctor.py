@@ -1,0 +1,138 @@
+"""`orfeas doctor`: what this machine can and cannot do, and what to install."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from orfeas.config import Config, ConfigError
+
+MEGABYTE = 1_000_000
+CORE = (
+    "flask", "flask-smorest", "sqlalchemy", "alembic", "numpy", "scipy", "pillow", "opencv-python-headless",
+    "scikit-image", "trimesh", "manifold3d", "fast-simplification",
+)  # fmt: skip
+TORCH_PROBE = (
+    "import torch; print(torch.__version__, 'cuda' if torch.cuda.is_available() else "
+    "'mps' if torch.backends.mps.is_available() else 'cpu')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. A check that is `required` and not `ok` keeps orfeas from working."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None = None
+    required: bool = False
+
+    def line(self) -> str:
+        """For people."""
+        mark = "ok  " if self.ok else ("FAIL" if self.required else "no  ")
+        return f"{mark} {self.name}: {self.detail}" + (f"\n       {self.advice}" if self.advice and not self.ok else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+def examine(load: Callable[[], Config] = Config.from_env) -> list[Check]:
+    """Every check, the required ones first."""
+    try:
+        config = load()
+    except ConfigError as error:
+        return [Check("settings", False, str(error), required=True), *_machine(), *_libraries()]
+    found = [Check("settings", True, "read without errors", required=True)]
+    return [*found, *_machine(), *_libraries(), *_storage(config), _port(config), *_optional(config)]
+
+
+def _machine() -> Iterator[Check]:
+    wanted = sys.version_info >= (3, 11)
+    yield Check("python", wanted, platform.python_version(), "Install Python 3.11 or newer.", required=True)
+    import psutil
+
+    memory_gb = psutil.virtual_memory().total / 1e9
+    yield Check("machine", True, f"{platform.machine()}, {os.cpu_count()} cores, {memory_gb:.1f} GB memory")
+
+
+def _libraries() -> Iterator[Check]:
+    missing = [name for name in CORE if _version(name) is None]
+    detail = f"missing: {', '.join(missing)}" if missing else f"all {len(CORE)} are installed"
+    yield Check("libraries", not missing, detail, "pip install -c constraints.txt .", required=True)
+    server = _version("gunicorn")
+    yield Check("web server", True, f"gunicorn {server}" if server else f"waitress {_version('waitress')}, 64 threads")
+    yield _package("previews", "embreex", "no rendered previews", "pip install embreex (no wheel for Linux on ARM).")
+
+
+def _storage(config: Config) -> Iterator[Check]:
+    folder = config.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    writable = os.access(existing, os.W_OK | os.X_OK)
+    yield Check(
+        "data folder", writable, f"{folder} {'can' if writable else 'cannot'} be written",
+        "Set ORFEAS_DATA_DIR to a folder of yours.", required=True,
+    )  # fmt: skip
+    free_mb = shutil.disk_usage(existing).free / MEGABYTE
+    yield Check(
+        "disk", free_mb > config.disk_reserve_mb, f"{free_mb:.0f} MB free, {config.disk_reserve_mb} MB are kept free",
+        "Free some space, or lower ORFEAS_DISK_RESERVE_MB.", required=True,
+    )  # fmt: skip
+    if not config.database_url.startswith("sqlite"):
+        yield _package("postgresql", "psycopg", "no driver", "pip install 'orfeas[postgres]'", required=True)
+
+
+def _port(config: Config) -> Check:
+    try:
+        with socket.create_connection((config.host, config.port), timeout=1.0):
+            return Check("port", False, f"{config.port} is in use", "An orfeas may be running; else set ORFEAS_PORT.")
+    except OSError:
+        return Check("port", True, f"{config.port} is free")
+
+
+def _optional(config: Config) -> Iterator[Check]:
+    yield Check("image to 3D", True, "embedded engine: no weights, no GPU, no network")
+    yield _torch()
+    yield _program("fbx and blend", config.blender, "ORFEAS_BLENDER", "Blender")
+    yield _program("mp4", config.ffmpeg, "ORFEAS_FFMPEG", "ffmpeg")
+
+
+def _torch() -> Check:
+    advice = "Not needed: no engine of this release uses it. 'make install-ml' prepares for those that will."
+    if _version("torch") is None:
+        return Check("neural models", False, "torch is not installed", advice)
+    # In a process of its own: loading torch takes seconds and hundreds of megabytes.
+    probe = subprocess.run(
+        [sys.executable, "-c", TORCH_PROBE], capture_output=True, text=True, timeout=120, check=False
+    )
+    if probe.returncode != 0:
+        return Check("neural models", False, "torch is installed but cannot be imported", advice)
+    found, device = probe.stdout.split()
+    return Check("neural models", False, f"torch {found} on {device}; this release has no engine for it", advice)
+
+
+def _program(name: str, path: str | None, setting: str, program: str) -> Check:
+    if path is None:
+        return Check(name, False, f"{setting} is not set", f"Not needed: this release has no use for {program} yet.")
+    return Check(name, shutil.which(path) is not None, f"{setting}={path}", "There is no such program.")
+
+
+def _package(name: str, package: str, without: str, advice: str, *, required: bool = False) -> Check:
+    found = _version(package)
+    return Check(name, found is not None, f"{package} {found}" if found else without, advice, required)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,141 @@
+"""`orfeas generate`: the stages of a generation in this process, with a progress bar."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import click
+
+from orfeas.domain.formats import WRITABLE
+from orfeas.imaging import clean_upload
+from orfeas.jobs.inline import InlineProgress, InlineRunner
+from orfeas.jobs.plan import Source
+from orfeas.jobs.views import Surface
+from orfeas.services.generation.options import Options, checked
+from orfeas.services.plans import embedded_plan
+from orfeas.storage.blobs import FolderStorage
+
+DEFAULT_FORMAT = "glb"
+SMALLEST_MM, LARGEST_MM = 1.0, 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished model and what was measured on the file."""
+
+    data: bytes
+    measures: dict[str, Any]
+    warnings: tuple[str, ...]
+    seconds: float
+
+    def summary(self) -> str:
+        """One line: faces, size, whether it is closed, time."""
+        width, height, depth = self.measures["extents_mm"]
+        closed = "watertight" if self.measures["is_watertight"] else "not watertight"
+        return (
+            f"{self.measures['face_count']} faces, {width:.1f} x {height:.1f} x {depth:.1f} mm, "
+            f"{closed}, {self.seconds:.2f} s"
+        )
+
+
+class Bar:
+    """One line on the terminal that tells the stage; nothing where the output is no terminal."""
+
+    WIDTH = 30
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, progress: InlineProgress) -> None:
+        """Draw the state."""
+        if self._shown:
+            done = int(progress.percent / 100 * self.WIDTH)
+            bar = "#" * done + "-" * (self.WIDTH - done)
+            click.echo(f"\r[{bar}] {progress.percent:3.0f} %  {progress.stage:<20}", err=True, nl=False)
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            click.echo("\r" + " " * (self.WIDTH + 32) + "\r", err=True, nl=False)
+
+
+def target(photo: Path, output: Path | None, format_name: str | None) -> tuple[Path, str]:
+    """Where to write and in which format; a contradiction between name and format is refused."""
+    if output is None:
+        chosen = format_name or DEFAULT_FORMAT
+        return Path(f"{photo.stem}.{chosen}"), chosen
+    extension = output.suffix.lower().lstrip(".")
+    chosen = format_name or extension or DEFAULT_FORMAT
+    if extension and extension != chosen:
+        raise click.UsageError(f"{output.name} does not end in .{chosen}; leave out --format or change the name.")
+    if chosen not in WRITABLE:
+        raise click.UsageError(f".{chosen} cannot be written. Formats: {', '.join(WRITABLE)}.")
+    if not output.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.absolute().parent}.")
+    return (output if extension else output.with_suffix(f".{chosen}")), chosen
+
+
+def box(dimensions: str | None) -> tuple[float, float, float] | None:
+    """Read `W,H,D` in millimetres, also written `WxHxD`."""
+    if dimensions is None:
+        return None
+    try:
+        sides = [float(side) for side in dimensions.lower().replace("x", ",").split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) != 3 or not all(SMALLEST_MM <= side <= LARGEST_MM for side in sides):
+        raise click.UsageError(f"--dimensions takes three sides of {SMALLEST_MM:g} to {LARGEST_MM:g} mm: 60,80,40")
+    return sides[0], sides[1], sides[2]
+
+
+def generate(
+    picture: bytes,
+    filename: str,
+    format_name: str,
+    *,
+    quality: int,
+    size_mm: tuple[float, float, float] | None,
+    mode: str,
+    seed: int,
+    max_pixels: int,
+    progress: Bar | Callable[[InlineProgress], None],
+) -> Made:
+    """Run every stage from the picture to the checked file."""
+    started = time.perf_counter()
+    clean = clean_upload(picture, filename, max_pixels=max_pixels)
+    source = Source(clean.pixel_sha256, hashlib.sha256(clean.data).hexdigest())
+    options = Options(
+        formats=(format_name,), quality=quality, mode=mode, seed=seed, dimensions_mm=size_mm, preview=False
+    )
+    request, warnings = checked(options, Surface.COMPATIBLE)
+    with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
+        runner = InlineRunner(FolderStorage(Path(folder)))
+        result = runner.run(embedded_plan(request, source), sources={source.blob: clean.data}, on_progress=progress)
+    if isinstance(progress, Bar):
+        progress.close()
+    noted = [text for report in result.reports.values() for text in report.get("warnings", ())]
+    measures = result.reports["mesh.verify"]["measures"]
+    return Made(result.files[0][1], measures, (*warnings, *noted), time.perf_counter() - started)
+
+
+def write(path: Path, data: bytes) -> list[Path]:
+    """Write the file; an obj with its materials is an archive, whose parts go side by side."""
+    if path.suffix.lower() != ".obj" or not zipfile.is_zipfile(io.BytesIO(data)):
+        path.write_bytes(data)
+        return [path]
+    written = []
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            part = path if name.lower().endswith(".obj") else path.parent / PurePosixPath(name).name
+            part.write_bytes(archive.read(name))
+            written.append(part)
+    return written
