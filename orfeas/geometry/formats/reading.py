@@ -1,0 +1,197 @@
+"""Mesh files back to meshes, from their bytes alone: nothing else is opened, on disk or elsewhere."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from orfeas.errors import EmptyMeshError, UnreadableMeshError
+from orfeas.geometry.formats.binary import STL_FACE
+from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.weld import by_position
+
+READABLE = ("stl", "obj", "ply", "off", "glb", "gltf", "3mf", "dae")
+MILLIMETRES = {"glb": 1000.0, "gltf": 1000.0}  # of the unit that a format prescribes
+# Words for units in 3MF; COLLADA gives a factor to the metre.
+UNITS = {
+    "micron": 0.001,
+    "millimeter": 1.0,
+    "millimeters": 1.0,
+    "centimeter": 10.0,
+    "inch": 25.4,
+    "foot": 304.8,
+    "meter": 1000.0,
+    "meters": 1000.0,
+}
+LARGEST_UNPACKED = 1 << 30  # bytes; stops archives that unpack to far more than they hold
+# A document type can define entities that grow without bound or name files.
+FORBIDDEN_XML = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+class _NoFiles(trimesh.resolvers.Resolver):  # type: ignore[misc]
+    """Refuses whatever a mesh file refers to."""
+
+    def __init__(self) -> None:
+        """There is nothing to look in."""
+
+    def get(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        raise PermissionError(name)
+
+    def namespaced(self, namespace: str) -> _NoFiles:
+        return self
+
+    def keys(self) -> list[str]:
+        return []
+
+
+def read(data: bytes, format: str) -> Mesh:
+    """A mesh from the bytes of a file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file; for `obj` also a zip with one OBJ file, its materials and pictures.
+    format : str
+        One of `READABLE`.
+
+    Returns
+    -------
+    Mesh
+        In millimetres with the file's own axes, vertices merged by position. A texture is kept when the file has one
+        material; several become vertex colours.
+
+    Raises
+    ------
+    UnreadableMeshError
+        The bytes are not a mesh of that format, refer to entities, or hold numbers that are not finite.
+    EmptyMeshError
+        The file holds no faces.
+    """
+    if format not in READABLE:
+        raise UnreadableMeshError(f"Files of format {format} are not read here; {', '.join(READABLE)} are.")
+    try:
+        mesh = _binary_stl(data) if format == "stl" else None
+        mesh = mesh or _by_trimesh(data, format)
+    except (UnreadableMeshError, EmptyMeshError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the parsers raise whatever a malformed file makes them trip over
+        raise UnreadableMeshError(f"The {format} file cannot be read: {type(error).__name__}: {error}") from error
+    if len(mesh.faces) == 0:
+        raise EmptyMeshError(f"The {format} file holds no faces.")
+    if not np.isfinite(mesh.vertices[mesh.faces]).all():
+        raise UnreadableMeshError(f"The {format} file has positions that are not finite.")
+    return mesh
+
+
+def _binary_stl(data: bytes) -> Mesh | None:
+    """A binary STL file, known by its length; None for another one."""
+    if len(data) < 84 or len(data) != 84 + 50 * (count := struct.unpack_from("<I", data, 80)[0]):
+        return None
+    corners = np.frombuffer(data, dtype=STL_FACE, count=count, offset=84)["corners"].reshape(-1, 3)
+    return _welded(corners.astype(np.float64), np.arange(len(corners)).reshape(-1, 3))
+
+
+def _by_trimesh(data: bytes, format: str) -> Mesh:
+    _refuse_hazards(data, format)
+    packed = format == "obj" and data[:4] == b"PK\x03\x04"
+    scene = trimesh.load_scene(
+        BytesIO(data),
+        file_type="zip" if packed else format,
+        resolver=None if packed else _NoFiles(),
+        process=False,
+        maintain_order=True,
+    )
+    parts = [_part(part) for part in scene.dump() if isinstance(part, trimesh.Trimesh)]
+    parts = [part for part in parts if len(part.faces)]
+    if not parts:
+        raise EmptyMeshError(f"The {format} file holds no faces.")
+    mesh = parts[0] if len(parts) == 1 else _joined(parts)
+    return mesh.moved(mesh.vertices * _factor(scene, format))
+
+
+def _refuse_hazards(data: bytes, format: str) -> None:
+    """Refuse archives that unpack to far more than they hold and XML with a document type."""
+    texts = [data] if format == "dae" else []
+    if data[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_UNPACKED:
+                raise UnreadableMeshError("The archive unpacks to more than 1 GiB.")
+            names = [name for name in archive.namelist() if name.lower().endswith((".model", ".rels", ".xml"))]
+            texts = [archive.read(name) for name in names]
+    for text in texts:
+        if FORBIDDEN_XML.search(text) or b"\0" in text[:256]:
+            raise UnreadableMeshError("XML with a document type, or not in UTF-8, is not read.")
+
+
+def _factor(scene: Any, format: str) -> float:
+    """Millimetres in a unit of the file."""
+    if format in MILLIMETRES:
+        return MILLIMETRES[format]
+    units = str(scene.units or "millimeter")
+    if format == "dae" and units.endswith("* meters"):
+        return float(units.split()[0]) * 1000.0
+    return UNITS.get(units, 1.0)
+
+
+def _part(part: Any) -> Mesh:
+    """One piece of a scene, its transform applied, with its colours as a mesh holds them."""
+    vertices = np.asarray(part.vertices, dtype=np.float64)
+    faces = np.asarray(part.faces, dtype=np.int64)
+    uv = getattr(part.visual, "uv", None)
+    texture = _image(getattr(part.visual, "material", None))
+    if uv is not None and texture is not None and len(uv) == len(vertices):
+        return _welded(vertices, faces, corner_uv=np.asarray(uv, dtype=np.float32)[faces], texture=texture)
+    return _welded(vertices, faces, colors=_vertex_colors(part))
+
+
+def _image(material: Any) -> NDArray[np.uint8] | None:
+    """The base colour picture of a material."""
+    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    return None if picture is None else np.asarray(picture.convert("RGB"))
+
+
+def _vertex_colors(part: Any) -> NDArray[np.uint8] | None:
+    """Colours of the vertices where the file defines some."""
+    visual = part.visual
+    if visual.kind == "vertex":
+        return np.asarray(visual.vertex_colors, dtype=np.uint8)
+    return None
+
+
+def _welded(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    *,
+    corner_uv: NDArray[np.float32] | None = None,
+    texture: NDArray[np.uint8] | None = None,
+    colors: NDArray[np.uint8] | None = None,
+) -> Mesh:
+    first, merged = by_position(vertices, faces)
+    painted = None if colors is None else colors[first]
+    return Mesh(vertices[first], merged, corner_uv, texture, painted)
+
+
+def _joined(parts: list[Mesh]) -> Mesh:
+    """Several pieces as one mesh, with colours at the vertices if any piece has colours."""
+    from orfeas.geometry import colors
+
+    painted = [colors.of_vertices(part) for part in parts]
+    white = [np.full((len(part.vertices), 4), 255, dtype=np.uint8) for part in parts]
+    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    faces = np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=False)])
+    together = None
+    if any(found is not None for found in painted):
+        together = np.concatenate([blank if own is None else own for own, blank in zip(painted, white, strict=True)])
+    joined = _welded(np.concatenate([part.vertices for part in parts]), faces, colors=together)
+    return replace(joined)
