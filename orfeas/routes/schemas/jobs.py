@@ -148,15 +148,35 @@ class DeriveSchema(Schema):
     require = fields.Dict()
 
 
-class EmptySchema(Schema):
-    """No members."""
-
-
 class ResultQuerySchema(Schema):
     """How the main file is wanted."""
 
     format = Word(*MESH_FORMATS, load_default=None, metadata={"description": "Converts when it is not stored."})
     download = fields.Boolean(load_default=False, metadata={"description": "1: to be saved rather than shown."})
+
+
+class ManifestSchema(Schema):
+    """Provenance: what a result was made of, by what and how."""
+
+    job_id = fields.String()
+    run = fields.Integer()
+    fingerprint = fields.String()
+    created_at = Timestamp()
+    finished_at = Timestamp(allow_none=True)
+    software = fields.Dict(metadata={"description": "Versions installed on the server now."})
+    engine = fields.String(allow_none=True)
+    model = fields.Dict(allow_none=True)
+    method = fields.String(allow_none=True)
+    device = fields.String(allow_none=True)
+    batch_size = fields.Integer(allow_none=True)
+    seed = fields.Integer(allow_none=True)
+    settings = fields.Dict()
+    request = fields.Dict()
+    inputs = fields.List(fields.Dict())
+    operations = fields.List(fields.Dict())
+    outputs = fields.List(fields.Dict())
+    degraded = fields.List(fields.Dict())
+    licence = fields.Dict(allow_none=True)
 
 
 class EventQuerySchema(Schema):

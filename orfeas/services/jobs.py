@@ -1,0 +1,251 @@
+"""Jobs of both surfaces: read, end, make again, tell where they come from."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any
+
+from orfeas.config import Config
+from orfeas.domain.caller import Caller
+from orfeas.domain.specs import Inflate, Relief
+from orfeas.errors import (
+    CapabilityMissingError,
+    JobNotFinalError,
+    LatentGoneError,
+    ResultFailedError,
+    ResultNotReadyError,
+)
+from orfeas.jobs import outcome
+from orfeas.jobs.event_log import EventLog
+from orfeas.jobs.jobs import Jobs
+from orfeas.jobs.plan import Plan
+from orfeas.jobs.queue import QueueStatus
+from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
+from orfeas.services.generation import GenerationService, StoredFile
+from orfeas.storage.database import Database
+from orfeas.storage.tables import AnyRow
+from orfeas.version import __version__
+
+FIELDS = (Inflate.name, Relief.name)
+"""The stages whose kept output a derived job starts from."""
+
+PACKAGES = (
+    "embreex", "fast-simplification", "lxml", "manifold3d", "numpy", "opencv-python-headless", "pillow", "pycollada",
+    "scikit-image", "scipy", "trimesh",
+)  # fmt: skip
+RETRY_AFTER_S = (1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class JobService:
+    """What can be done with a job that exists."""
+
+    config: Config
+    database: Database
+    engine: Jobs
+    generation: GenerationService
+
+    @property
+    def log(self) -> EventLog:
+        """The events of jobs."""
+        return EventLog(self.database)
+
+    def get(self, caller: Caller, job_id: str) -> JobView:
+        """One job."""
+        return self.engine.get(caller, job_id)
+
+    def list(self, caller: Caller, **filters: Any) -> Page[JobView]:
+        """A page of jobs."""
+        return self.engine.list(caller, **filters)
+
+    def delete(self, caller: Caller, job_id: str) -> None:
+        """Remove a final job with what no other job uses."""
+        self.engine.delete(caller, job_id)
+
+    def cancel(self, caller: Caller, job_id: str) -> JobView:
+        """Cancel the latest run; a final one stays as it is."""
+        return self.engine.cancel(caller, job_id)
+
+    def queue(self, caller: Caller) -> QueueStatus:
+        """Depth, age and workers."""
+        return self.engine.queue_status(caller)
+
+    def retry(self, caller: Caller, job_id: str) -> JobView:
+        """A new job with the same request."""
+        job, run = self._final(caller, job_id)
+        return self._again(caller, job, run, self.generation.rebuild(caller, run), retried_from=job.id)
+
+    def derive(self, caller: Caller, job_id: str, changes: dict[str, Any]) -> JobView:
+        """A new job that starts at the kept field of this one.
+
+        Raises
+        ------
+        LatentGoneError
+            The field was swept, or was never shared (`use_cache: false`).
+        """
+        job, run = self._final(caller, job_id)
+        if changes.pop("require", None):
+            raise CapabilityMissingError("Post-conditions are not available; leave out require.")
+        asked = self.generation.rebuild(caller, run, **_as_members(changes))
+        if not self.engine.cached(caller, _field_of(asked.plan)):
+            raise LatentGoneError("The kept field of this job was removed; post the request again.", job_id=job.id)
+        return self._again(caller, job, run, asked, derived_from=job.id)
+
+    def result(
+        self, caller: Caller, job: JobView, format_name: str | None, wait: Callable[[JobView], JobView]
+    ) -> StoredFile:
+        """The main file, converted when another format is asked for."""
+        return self.generation.files.main_file(caller, job, format_name, wait)
+
+    def manifest(self, caller: Caller, job_id: str) -> dict[str, Any]:
+        """What the result was made of, by what, and what it is; times and job are facts of this run alone."""
+        job = self.engine.get(caller, job_id)
+        run = job.latest
+        if run is None or not run.state.final:
+            raise ResultNotReadyError(f"The job is {job.state}; ask again.", job_id=job.id, retry_after=2)
+        if run.state is not JobState.SUCCEEDED:
+            raise ResultFailedError(f"The job is {job.state}, so nothing was made.", job_id=job.id, problem=run.error)
+        with self.database.read() as connection:
+            rows = outcome.stages_of(connection, run.id)
+        return _manifest(job, run, rows)
+
+    def _final(self, caller: Caller, job_id: str) -> tuple[JobView, RunView]:
+        job = self.engine.get(caller, job_id)
+        if job.latest is None or not job.latest.state.final:
+            raise JobNotFinalError(f"The job is {job.state}; wait for its end or cancel it.", job_id=job.id)
+        return job, job.latest
+
+    def _again(
+        self,
+        caller: Caller,
+        job: JobView,
+        run: RunView,
+        asked: RunRequest,
+        *,
+        retried_from: str | None = None,
+        derived_from: str | None = None,
+    ) -> JobView:
+        return self.engine.create(
+            caller,
+            Surface.V1,
+            replace(asked, profile=run.profile),
+            input=JobInput(asset_id=job.input.asset_id),
+            tags=job.tags,
+            private=run.request.get("use_cache") is False,
+            retried_from=retried_from,
+            derived_from=derived_from,
+        )
+
+
+def retry_after_s(job: JobView) -> int | None:
+    """When a client should look again: 1 to 10 s; None once the job is final."""
+    if job.state.final:
+        return None
+    low, high = RETRY_AFTER_S
+    return max(low, min(high, round(job.eta_seconds or (job.queue_position or 1))))
+
+
+def _as_members(changes: dict[str, Any]) -> dict[str, Any]:
+    """Members of the body as the engine's request names and types them."""
+    found = dict(changes)
+    if "formats" in found:
+        found["formats"] = tuple(dict.fromkeys(found["formats"]))
+    if "dimensions_mm" in found:
+        size = found["dimensions_mm"]
+        found["dimensions_mm"] = (size["width"], size["height"], size["depth"])
+    return found
+
+
+def _field_of(plan: Plan) -> Plan:
+    return Plan((), also=tuple(node for node in plan.nodes() if node.spec.name in FIELDS))
+
+
+def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
+    result = run.result or {}
+    return {
+        "job_id": job.id,
+        "run": run.number,
+        "fingerprint": run.fingerprint,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "software": {"orfeas": __version__, "python": platform.python_version(), "packages": package_versions()},
+        "engine": run.engine,
+        "model": run.model and {"id": run.model, "revision": None, "files": []},
+        "method": result.get("method") or run.method,
+        "device": "cpu" if {row.queue for row in rows} <= {"cpu", "io"} else None,
+        "batch_size": None,
+        "seed": run.settings.get("seed"),
+        "settings": run.settings,
+        "request": run.request,
+        "inputs": _inputs(rows),
+        "operations": _operations(rows),
+        "outputs": _outputs(result),
+        "degraded": result.get("degraded", []),
+        "licence": None,
+    }
+
+
+def _inputs(rows: list[AnyRow]) -> list[dict[str, str]]:
+    """What the run started from: the hash that counts and the hash of the stored file."""
+    found = {
+        part["blob"]: {"fingerprint": part["fingerprint"], "sha256": part["blob"]}
+        for row in rows
+        for part in row.inputs
+        if "blob" in part
+    }
+    return list(found.values())
+
+
+def _operations(rows: list[AnyRow]) -> list[dict[str, Any]]:
+    """Each stage in order. `before` and `after` are the numbers that the stages before it and it itself reported."""
+    reports = {row.fingerprint: row.report or {} for row in rows}
+    return [
+        {
+            "stage": row.name,
+            "version": row.version,
+            "fingerprint": row.fingerprint,
+            "parameters": row.parameters,
+            "model": row.model,
+            "inputs": [part.get("stage") or part["fingerprint"] for part in row.inputs],
+            "before": _first_report(row, reports),
+            "after": reports[row.fingerprint] or None,
+            "output_sha256": row.output,
+            "output_bytes": row.output_bytes,
+            "seconds": row.seconds,
+        }
+        for row in rows
+    ]
+
+
+def _first_report(row: AnyRow, reports: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    first = next((part["stage"] for part in row.inputs if "stage" in part), None)
+    return reports.get(first or "") or None
+
+
+def _outputs(result: dict[str, Any]) -> list[dict[str, Any]]:
+    measures = result.get("measures", {})
+    return [
+        {
+            "sha256": asset["asset_id"],
+            **{name: asset[name] for name in ("role", "format", "filename", "size_bytes", "media_type", "up_axis")},
+            "measures": measures.get(asset["format"]) if asset["role"] == "model" else None,
+        }
+        for asset in result.get("assets", [])
+    ]
+
+
+@functools.cache
+def package_versions() -> dict[str, str | None]:
+    """Versions of the libraries that shape results, as installed here now; None where one is missing."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
