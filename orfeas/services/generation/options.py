@@ -22,6 +22,12 @@ from orfeas.jobs.views import Surface
 from orfeas.services.plans import GenerationRequest
 
 STANDARD = "standard"
+SAME = (
+    "quality", "mode", "steps", "octree_resolution", "target_faces", "mc_level", "seed", "remove_background", "fit",
+    "up_axis", "allow_degrade", "preview",
+)  # fmt: skip
+"""Members of `GenerationRequest` that are recorded under their own names."""
+
 INSTALL_LATER_S = 300
 """`Retry-After` of a model that has to be installed by hand first."""
 
@@ -110,35 +116,41 @@ def checked(options: Options, surface: Surface, default_engine: str = "auto") ->
 
 def normalised(options: Options, request: GenerationRequest, asset_id: str | None) -> dict[str, Any]:
     """The request as clients see it again, and as later conversions and retries rebuild it."""
-    size = request.dimensions_mm
+    same = ("engine", "model", "profile", "deterministic", "use_cache", "keep_latent", "priority")
     return {
         "image": {"asset_id": asset_id},
-        "engine": options.engine,
-        "model": options.model,
-        "profile": options.profile,
-        "quality": request.quality,
-        "mode": request.mode,
-        "steps": request.steps,
-        "octree_resolution": request.octree_resolution,
+        **{name: getattr(options, name) for name in same},
+        **recorded(request),
         "guidance_scale": None,
-        "target_faces": request.target_faces,
-        "mc_level": request.mc_level,
-        "seed": request.seed,
-        "remove_background": request.remove_background,
-        "formats": list(request.formats),
-        "dimensions_mm": None if size is None else dict(zip(("width", "height", "depth"), size, strict=True)),
-        "fit": request.fit,
-        "up_axis": request.up_axis,
-        "texture": {"mode": request.texture, "material": None, "size": request.texture_size},
         "require": None,
-        "allow_degrade": request.allow_degrade,
-        "deterministic": options.deterministic,
-        "preview": request.preview,
-        "use_cache": options.use_cache,
-        "keep_latent": options.keep_latent,
-        "priority": options.priority,
         "tags": list(options.tags),
     }
+
+
+def recorded(request: GenerationRequest) -> dict[str, Any]:
+    """The members that the embedded engine's request fills; `request_of` reads them back."""
+    size = request.dimensions_mm
+    return {
+        **{name: getattr(request, name) for name in SAME},
+        "formats": list(request.formats),
+        "dimensions_mm": None if size is None else dict(zip(("width", "height", "depth"), size, strict=True)),
+        "texture": {"mode": request.texture, "material": None, "size": request.texture_size},
+    }
+
+
+def request_of(recorded: dict[str, Any], degraded: int = 0) -> GenerationRequest:
+    """The request that a run recorded, stepped down as often as the run was."""
+    size, texture = recorded["dimensions_mm"], recorded["texture"]
+    request = GenerationRequest(
+        formats=tuple(recorded["formats"]),
+        dimensions_mm=(size["width"], size["height"], size["depth"]) if size else None,
+        texture=texture["mode"],
+        texture_size=texture["size"],
+        **{name: recorded[name] for name in SAME},
+    )
+    for _ in range(degraded):
+        request = request.lighter() or request
+    return request
 
 
 def _refuse_formats(options: Options) -> None:
@@ -210,40 +222,12 @@ def _hints(options: Options) -> list[str]:
 
 
 def _request(options: Options) -> GenerationRequest:
+    same = {name: getattr(options, name) for name in SAME if name != "seed"}
     return GenerationRequest(
-        quality=options.quality,
-        mode=options.mode,
-        steps=options.steps,
-        octree_resolution=options.octree_resolution,
-        target_faces=options.target_faces,
-        mc_level=options.mc_level,
-        seed=options.seed if isinstance(options.seed, int) else 0,
-        remove_background=options.remove_background,
         formats=options.formats,
         dimensions_mm=options.dimensions_mm,
-        fit=options.fit,
-        up_axis=options.up_axis,
         texture=options.texture,
         texture_size=options.texture_size or 1024,
-        allow_degrade=options.allow_degrade,
-        preview=options.preview,
+        seed=options.seed if isinstance(options.seed, int) else 0,
+        **same,
     )
-
-
-def request_of(recorded: dict[str, Any], degraded: int = 0) -> GenerationRequest:
-    """The request that a run recorded, stepped down as often as the run was."""
-    size, texture = recorded["dimensions_mm"], recorded["texture"]
-    same = (
-        "quality", "mode", "steps", "octree_resolution", "target_faces", "mc_level", "seed", "remove_background", "fit",
-        "up_axis", "allow_degrade", "preview",
-    )  # fmt: skip
-    request = GenerationRequest(
-        formats=tuple(recorded["formats"]),
-        dimensions_mm=(size["width"], size["height"], size["depth"]) if size else None,
-        texture=texture["mode"],
-        texture_size=texture["size"],
-        **{name: recorded[name] for name in same},
-    )
-    for _ in range(degraded):
-        request = request.lighter() or request
-    return request

@@ -20,7 +20,7 @@ from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, 
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation.estimates import Estimate, estimate
 from orfeas.services.generation.files import GenerationFiles, recorded_request, source
-from orfeas.services.generation.options import Options, checked, normalised
+from orfeas.services.generation.options import Options, checked, normalised, recorded, request_of
 from orfeas.services.plans import ENGINE, GenerationRequest, embedded_plan
 
 STEM_CHARACTERS = 50
@@ -116,12 +116,12 @@ class GenerationService:
         """The request of a run again, with changes: all members of `GenerationRequest` may be changed."""
         if run.type != "generation":
             raise CapabilityMissingError(f"A job of type {run.type} cannot be made again from here.")
-        request = replace(recorded_request(run), **changes)
-        recorded = {**run.request, **_changed(changes)}
+        request = replace(recorded_request(run), **changes) if changes else request_of(run.request)
         plan = embedded_plan(request, self.files.source_of(caller, run))
-        return _run_request(request, plan, recorded, priority=run.priority, warnings=())
+        spelled = {**run.request, **recorded(request)}
+        return _run_request(request, plan, spelled, priority=run.priority, warnings=())
 
-    # inside
+    # common
 
     def _store(self, caller: Caller, data: bytes | IO[bytes], filename: str) -> tuple[Asset, JobInput, str]:
         asset = self._assets.store_image(caller, data, filename)
@@ -134,8 +134,8 @@ class GenerationService:
         if surface is Surface.COMPATIBLE:
             request = replace(request, preview=False)  # rendered when it is first looked at
         plan = embedded_plan(request, source(picture))
-        recorded = normalised(options, request, picture.id)
-        return _run_request(request, plan, recorded, priority=options.priority, warnings=tuple(warnings))
+        spelled = normalised(options, request, picture.id)
+        return _run_request(request, plan, spelled, priority=options.priority, warnings=tuple(warnings))
 
     def _picture_of(self, caller: Caller, job: JobView) -> Asset:
         if job.surface is Surface.V1:
@@ -157,30 +157,20 @@ def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str
 
 
 def _run_request(
-    request: GenerationRequest, plan: Plan, recorded: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
+    request: GenerationRequest, plan: Plan, spelled: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
 ) -> RunRequest:
     return RunRequest(
         type="generation",
         plan=plan,
-        request=recorded,
+        request=spelled,
         engine=ENGINE,
         method=request.method,
-        profile=recorded["profile"],
+        profile=spelled["profile"],
         quality=request.quality,
         settings=request.settings,
         priority=priority,
         warnings=warnings,
     )
-
-
-def _changed(changes: dict[str, Any]) -> dict[str, Any]:
-    """Changes as the recorded request spells them."""
-    found = {name: value for name, value in changes.items() if name not in ("texture", "texture_size")}
-    if "formats" in found:
-        found["formats"] = list(found["formats"])
-    if found.get("dimensions_mm"):
-        found["dimensions_mm"] = dict(zip(("width", "height", "depth"), found["dimensions_mm"], strict=True))
-    return found
 
 
 def _only_written_anew(before: JobView, job: JobView) -> bool:
