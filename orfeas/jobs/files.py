@@ -159,15 +159,17 @@ def note_use(connection: Connection, tenant: str, asset_id: str, now: float) -> 
     )
 
 
-def maker(connection: Connection, tenant: str, asset_id: str) -> str | None:
-    """The newest job that lists an asset."""
-    return connection.execute(
-        select(jobs.c.id)
+def maker(connection: Connection, tenant: str, asset_id: str) -> tuple[str, int] | None:
+    """The newest job that lists an asset, rather one that is shown, and the number of its run."""
+    row = connection.execute(
+        select(jobs.c.id, runs.c.number)
         .join(job_assets, job_assets.c.job_id == jobs.c.id)
-        .where(jobs.c.tenant == tenant, jobs.c.hidden.is_(False), job_assets.c.asset_id == asset_id)
-        .order_by(jobs.c.created_at.desc())
+        .join(runs, runs.c.id == job_assets.c.run_id)
+        .where(jobs.c.tenant == tenant, job_assets.c.asset_id == asset_id)
+        .order_by(jobs.c.hidden, jobs.c.created_at.desc())
         .limit(1)
-    ).scalar()
+    ).one_or_none()
+    return None if row is None else (row.id, row.number)
 
 
 def main_result(connection: Connection, tenant: str, job_id: str) -> tuple[str, str | None]:

@@ -194,13 +194,14 @@ class AssetService:
                 files.note_use(connection, caller.tenant, asset.id, self._now())
         return asset
 
-    def picture(self, caller: Caller, asset: Asset, size: int) -> bytes:
+    def picture(self, blob: str, size: int) -> bytes:
         """A PNG of a stored picture whose longer side is at most `size` pixels."""
+        data = self._blobs.read(blob)
         with self._decoding:
-            return thumbnail(self._blobs.read(self.content(caller, asset.id).id), size)
+            return thumbnail(data, size)
 
-    def job_of(self, caller: Caller, asset: Asset) -> str | None:
-        """The job that made an asset, the newest if several list it."""
+    def maker(self, caller: Caller, asset: Asset) -> tuple[str, int] | None:
+        """The job that made an asset, the newest if several list it, and the number of its run."""
         with self._database.read() as connection:
             return files.maker(connection, caller.tenant, asset.id)
 

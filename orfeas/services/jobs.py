@@ -14,6 +14,7 @@ from orfeas.domain.caller import Caller
 from orfeas.domain.specs import Inflate, Relief
 from orfeas.errors import (
     CapabilityMissingError,
+    FormatUnavailableError,
     JobNotFinalError,
     LatentGoneError,
     ResultFailedError,
@@ -25,7 +26,9 @@ from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Plan
 from orfeas.jobs.queue import QueueStatus
 from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
+from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import GenerationService, StoredFile
+from orfeas.services.plans import PREVIEW_SIZE
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow
 from orfeas.version import __version__
@@ -48,6 +51,7 @@ class JobService:
     database: Database
     engine: Jobs
     generation: GenerationService
+    assets: AssetService
 
     @property
     def log(self) -> EventLog:
@@ -100,6 +104,38 @@ class JobService:
     ) -> StoredFile:
         """The main file, converted when another format is asked for."""
         return self.generation.files.main_file(caller, job, format_name, wait)
+
+    def asset_as(
+        self, caller: Caller, asset: Asset, format_name: str, wait: Callable[[JobView], JobView]
+    ) -> StoredFile:
+        """A stored file in a format: its own, or that of a mesh that was made here."""
+        if format_name.replace("jpg", "jpeg") == asset.format:
+            return StoredFile(asset.id, asset.media_type, asset.filename, asset.size_bytes)
+        if asset.kind != "mesh":
+            raise FormatUnavailableError(f"The file is {asset.format} and is kept in that form alone.")
+        job = self._maker(caller, asset)
+        if job is None:
+            raise CapabilityMissingError("Uploaded meshes cannot be converted yet; fetch them as they are.")
+        return self.generation.files.main_file(caller, job, format_name, wait)
+
+    def picture_of(self, caller: Caller, asset: Asset, size: int, wait: Callable[[JobView], JobView]) -> str:
+        """The blob of a picture of an asset, at least `size` pixels large where it is rendered."""
+        if asset.kind == "image":
+            return asset.id
+        job = self._maker(caller, asset) if asset.kind == "mesh" else None
+        if job is None:
+            raise CapabilityMissingError("Files that were not made here cannot be rendered yet.")
+        return self.generation.files.preview_picture(caller, job, wait, max(size, PREVIEW_SIZE)).blob
+
+    def _maker(self, caller: Caller, asset: Asset) -> JobView | None:
+        """The job that made a file, with the run that did as its latest; for a conversion, the job it was made for."""
+        found = self.assets.maker(caller, asset)
+        if found is None:
+            return None
+        job = self.engine.get(caller, found[0])
+        if job.hidden and job.latest is not None:
+            return self.engine.get(caller, job.latest.request["job_id"])
+        return replace(job, runs=tuple(run for run in job.runs if run.number <= found[1]))
 
     def manifest(self, caller: Caller, job_id: str) -> dict[str, Any]:
         """What the result was made of, by what, and what it is; times and job are facts of this run alone."""

@@ -25,6 +25,7 @@ from orfeas.domain.specs import (
 from orfeas.jobs.plan import Fallback, Node, Output, Plan, Source
 
 ENGINE = "embedded"
+PREVIEW_SIZE = 512
 METHODS = {"inflate": "silhouette-inflation", "relief": "relief", "lithophane": "lithophane"}
 LIGHTER_AFTER = frozenset({"stage_memory"})
 LIGHTER_SETTINGS = 3
@@ -149,16 +150,16 @@ def model_output(request: GenerationRequest, stages: Chain, format_name: str) ->
     )
 
 
-def preview_output(request: GenerationRequest, stages: Chain) -> Output:
+def preview_output(request: GenerationRequest, stages: Chain, size: int = PREVIEW_SIZE) -> Output:
     """The rendered thumbnail, with the photo where a file of the request carries it."""
     textured = any(request.textured(name) for name in request.formats)
-    picture = Node(RenderPreview(), (stages.textured if textured else stages.plain,))
+    picture = Node(RenderPreview(width=size, height=size), (stages.textured if textured else stages.plain,))
     return Output(picture, role="preview", format="png", filename="preview.png", media_type="image/png")
 
 
-def preview_plan(request: GenerationRequest, picture: Source) -> Plan:
-    """The thumbnail alone."""
-    return Plan((preview_output(request, chain(request, picture)),))
+def preview_plan(request: GenerationRequest, picture: Source, size: int = PREVIEW_SIZE) -> Plan:
+    """The thumbnail alone, `size` pixels wide and high."""
+    return Plan((preview_output(request, chain(request, picture), size),))
 
 
 def conversion_plan(request: GenerationRequest, picture: Source, format_name: str) -> Plan:

@@ -21,7 +21,7 @@ from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import downloads
 from orfeas.services.generation.downloads import StoredFile, Wanted
 from orfeas.services.generation.options import request_of
-from orfeas.services.plans import ENGINE, GenerationRequest, conversion_plan, preview_plan
+from orfeas.services.plans import ENGINE, PREVIEW_SIZE, GenerationRequest, conversion_plan, preview_plan
 
 Wait = Callable[[JobView], JobView]
 """Waits for a job as long as the request may, and returns it as it then is."""
@@ -66,15 +66,15 @@ class GenerationFiles:
         wanted = downloads.parse(job.id, f"model.{format_name or main}")
         return self._model(caller, job, run, wanted.format or main, wait)
 
-    def preview_picture(self, caller: Caller, job: JobView, wait: Wait) -> StoredFile:
-        """The rendered thumbnail of the latest run; rendered first where none was asked for."""
+    def preview_picture(self, caller: Caller, job: JobView, wait: Wait, size: int = PREVIEW_SIZE) -> StoredFile:
+        """The rendered thumbnail of the latest run; rendered first where none of that size was asked for."""
         run = downloads.run_of(job, Wanted("preview.png"))
         downloads.require_success(job, run)
         for found in self._jobs.files(caller, job.id):
-            if found.run_number == run.number and found.role == "preview":
+            if size == PREVIEW_SIZE and found.run_number == run.number and found.role == "preview":
                 return StoredFile(found.asset_id, found.media_type, "preview.png", found.size_bytes)
         self._require_generation(run)
-        plan = preview_plan(recorded_request(run), self.source_of(caller, run))
+        plan = preview_plan(recorded_request(run), self.source_of(caller, run), size)
         return self._made(caller, job, "render", plan, "preview.png", wait)
 
     def output_picture(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
