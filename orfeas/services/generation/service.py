@@ -67,9 +67,11 @@ class GenerationService:
     ) -> JobView:
         """A v1 job with its one run."""
         asked = self._request(options, picture, Surface.V1)
+        job_id = str(uuid.uuid4())
+        name = stored_name(job_id, picture.filename, picture.format, time.time())
         return self._jobs.create(
-            caller, Surface.V1, asked, input=JobInput(asset_id=picture.id), batch=batch, tags=options.tags,
-            private=not options.use_cache,
+            caller, Surface.V1, asked, input=JobInput(picture.id, name, picture.filename), job_id=job_id, batch=batch,
+            tags=options.tags, private=not options.use_cache,
         )  # fmt: skip
 
     def generate_file(

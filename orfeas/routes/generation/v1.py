@@ -1,0 +1,80 @@
+"""Generations of v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from orfeas.errors import CapabilityMissingError, InvalidRequestError, OrfeasError
+from orfeas.jobs.files import Asset
+from orfeas.jobs.views import Surface
+from orfeas.routes.body import v1_body
+from orfeas.routes.context import caller, services
+from orfeas.routes.examples import ASSET_ID, example
+from orfeas.routes.generation import samples
+from orfeas.routes.generation.blueprint import blp
+from orfeas.routes.idempotency import idempotent
+from orfeas.routes.jobs import created
+from orfeas.routes.problems import problems
+from orfeas.routes.schemas.generation import EstimateSchema, GenerationSchema, v1_options
+from orfeas.routes.schemas.jobs import JobSchema
+
+SOURCE_PROBLEMS = (
+    "file_missing", "invalid_image", "image_active_content", "unreadable_mesh", "blocked_url", "file_not_found",
+    "job_not_found", "result_not_ready", "result_failed", "asset_gone", "too_large", "unsupported_media_type",
+)  # fmt: skip
+PROBLEMS = (
+    "invalid_request", "parameter_not_supported", "capability_missing", "format_unavailable", "model_unavailable",
+    "queue_full", "disk_full", "rate_limited", *SOURCE_PROBLEMS,
+)  # fmt: skip
+ONE_INPUT = "Exactly one of image, images and prompt is needed."
+
+
+@blp.post("/api/v1/generations")
+@idempotent
+@v1_body(blp, GenerationSchema, files=("image",))
+@blp.response(202, JobSchema)
+@problems(blp, *PROBLEMS, "idempotency_mismatch", "idempotency_in_flight")
+@example(request={"image": {"asset_id": ASSET_ID}, "quality": 5, "formats": ["glb"]})
+def create_generation(params: dict[str, Any]) -> Response:
+    """Make a model of a picture."""
+    options = v1_options(params)
+    services().generation.check(options, Surface.V1)
+    return created(services().generation.create(caller(), options, picture_of(params, params["files"])))
+
+
+@blp.post("/api/v1/generations/estimate")
+@v1_body(blp, GenerationSchema, files=("image",))
+@blp.response(200, EstimateSchema)
+@problems(blp, *PROBLEMS)
+@example(request={"image": {"asset_id": ASSET_ID}, "quality": 5}, response=samples.ESTIMATE)
+def estimate_generation(params: dict[str, Any]) -> Response:
+    """Forecast what a generation would take; runs nothing."""
+    options = v1_options(params)
+    services().generation.check(options, Surface.V1)
+    picture = picture_of(params, params["files"])
+    return jsonify(EstimateSchema().dump(services().generation.estimate(caller(), options, picture)))
+
+
+def picture_of(params: dict[str, Any], parts: dict[str, Any]) -> Asset:
+    """The picture that a v1 request names; a single file part may stand alone."""
+    for name, sentence in (
+        ("images", "No installed model takes several views; send one image."),
+        ("prompt", "Models of text cannot be made yet; send an image."),
+    ):
+        if name in params:
+            errors = [{"pointer": f"/{name}", "detail": sentence, "code": CapabilityMissingError.code}]
+            raise CapabilityMissingError(sentence, errors=errors)
+    wanted = params.get("image")
+    if wanted is None and len(parts) == 1:
+        wanted = {"upload": next(iter(parts))}
+    if wanted is None:
+        errors = [{"pointer": "/image", "detail": ONE_INPUT, "code": "required"}]
+        raise InvalidRequestError(ONE_INPUT, errors=errors)
+    try:
+        return services().assets.resolve_source(caller(), wanted, parts)
+    except OrfeasError as error:
+        below = error.errors or [{"pointer": "", "detail": error.detail, "code": error.code}]
+        error.errors = [{**entry, "pointer": f"/image{entry['pointer']}"} for entry in below]
+        raise
