@@ -18,8 +18,10 @@ BALLS_SIDE = 104
 # Half depth of a subject that is wholly flat, in units of the longest side: a cookie rather than a cushion.
 FLAT_HALF_DEPTH = 0.055
 # Height of the relief of shading, in units of the longest side, and the share of the local half depth it may take.
-RELIEF_HEIGHT = 0.02
-RELIEF_SHARE = 0.22
+RELIEF_HEIGHT = 0.012
+RELIEF_SHARE = 0.12
+# Difference of lightness that gives half of that height: shading below it counts, a painted edge adds little more.
+SATURATION = 0.15
 
 
 def inflate(subject: Subject, on_progress: poisson.Progress | None = None) -> HeightField:
@@ -131,8 +133,8 @@ def _relief(outline: Silhouette, height: Floats) -> Floats:
     mask = outline.mask.astype(np.float32)
     fine, coarse = max(1.0, 0.004 * longest), 0.05 * longest
     detail = _blurred(outline.luminance, mask, fine) - _blurred(outline.luminance, mask, coarse)
-    detail = np.tanh(detail / 0.3) * 0.3
-    room = np.minimum(RELIEF_HEIGHT * longest / 0.3, RELIEF_SHARE * height / 0.3)
+    detail = np.tanh(detail / SATURATION)
+    room = np.minimum(RELIEF_HEIGHT * longest, RELIEF_SHARE * height)
     fade = np.clip((outline.inside - 0.006 * longest) / (0.03 * longest), 0, 1)
     return np.asarray(detail * room * fade * fade * (3 - 2 * fade), np.float32)
 

@@ -11,6 +11,7 @@ WORKING_SIDE = 256
 BORDER_CONTACT = 0.22
 # Bhattacharyya coefficient of the colours inside and outside above which the cut found no real difference.
 COLOUR_OVERLAP = 0.55
+EDGE_SHARE = 0.75
 SEED = 7
 
 
@@ -90,7 +91,16 @@ def _stands_out(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bool:
     border[ring:-ring, ring:-ring] = False
     if float(mask[border].mean()) > BORDER_CONTACT:
         return False
-    return _overlap(rgb, mask) < COLOUR_OVERLAP
+    return _overlap(rgb, mask) < COLOUR_OVERLAP and _edge_share(rgb, mask) > EDGE_SHARE
+
+
+def _edge_share(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+    """Share of the cut's outline that lies on an edge of the picture; a sky is cut through its middle."""
+    lab = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1.0)
+    steps = [np.linalg.norm(cv2.Sobel(lab, cv2.CV_32F, *axis, scale=0.25), axis=2) for axis in ((1, 0), (0, 1))]
+    strength = cv2.dilate(np.hypot(*steps).astype(np.float32), np.ones((5, 5), np.uint8))
+    outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 1
+    return float((strength[outline] > 6.0).mean())
 
 
 def _overlap(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:

@@ -18,7 +18,6 @@ RemoveBackground = Literal["auto", "always", "never"]
 WORKING_SIDE = 1024
 # Share of the longest side left free around the subject, so that the outline never meets the frame.
 MARGIN = 0.04
-NO_SUBJECT = "No subject could be told apart from the background; the whole frame is used."
 BUSY = "The background is busy: the subject was cut out by segmentation, its outline may be inexact."
 
 
@@ -72,8 +71,7 @@ def prepare(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "a
     alpha, warnings = _outline(rgb, own, remove_background)
     cleaned = None if alpha is None else _without_specks(alpha)
     if cleaned is None:
-        warnings = () if remove_background == "never" else (NO_SUBJECT,)
-        return _cropped(rgb, np.ones(rgb.shape[:2], np.float32), False, warnings)
+        return _cropped(rgb, np.ones(rgb.shape[:2], np.float32), False, ())
     return _cropped(rgb, cleaned, True, warnings)
 
 
