@@ -28,7 +28,7 @@ START_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs: `python -m orfeas` with `arguments`.
+    """What a child runs: the command `orfeas` with `arguments`.
 
     A worker is told its id; a program that `reports_ready` is told a descriptor to write one byte to.
     """
@@ -71,6 +71,8 @@ class Supervisor:
         Called when the end begins, before the children are told.
     drain_s
         Seconds that children have for ending; then they are killed.
+    command
+        What runs a program's arguments.
     """
 
     def __init__(
@@ -82,11 +84,13 @@ class Supervisor:
         on_death: Callable[[str], None] = lambda worker_id: None,
         on_drain: Callable[[], None] = lambda: None,
         drain_s: float = 12.0,
+        command: Sequence[str] = (sys.executable, "-m", "orfeas"),
     ) -> None:
         self._children = [Child(program) for program in programs]
         self._inherited = tuple(inherited)
         self._on_ready, self._on_death, self._on_drain = on_ready, on_death, on_drain
         self._drain_s = drain_s
+        self._command = tuple(command)
         self._signals: list[int] = []
         # Only this process has the write end: children see the end of the file when it dies, however it dies.
         self._life_read, self._life_write = os.pipe()
@@ -130,7 +134,7 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         child.id = str(uuid.uuid4())
-        command = [sys.executable, "-m", "orfeas", *child.program.arguments, "--life-fd", str(self._life_read)]
+        command = [*self._command, *child.program.arguments, "--life-fd", str(self._life_read)]
         if child.program.worker:
             command += ["--id", child.id]
         inherited = [self._life_read, *self._inherited]

@@ -1,0 +1,22 @@
+"""How much is done: a little in `make test`, everything in `make soak` (TEST_SCALE=full)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Counts of one scenario."""
+
+    jobs: int
+    kills: int
+
+
+@pytest.fixture(scope="session")
+def scale() -> Scale:
+    """40 jobs and 20 kills in full, else 8 and 4."""
+    return Scale(40, 20) if os.environ.get("TEST_SCALE") == "full" else Scale(8, 4)

@@ -1,0 +1,53 @@
+"""`kill -9` at random points: every job ends succeeded with the right file, none twice."""
+
+from __future__ import annotations
+
+import time
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import trimesh
+
+from tests.serving import Server
+from tests.survival import jobs
+from tests.survival.conftest import Scale
+from tests.survival.killing import Killer
+
+SEED = 20
+STRIKING_S = 240.0
+
+
+@pytest.mark.parametrize("victim", ["child", "parent", "web", "supervisor"])
+def test_killing_loses_no_job(tmp_path: Path, scale: Scale, victim: str) -> None:
+    pictures = [jobs.picture(number) for number in range(scale.jobs)]
+    with Server(tmp_path, cpu_workers=2, disk_reserve_mb=0) as server:
+        made = {jobs.create(server.url, drawing)["id"]: drawing for drawing in pictures}
+        killer = Killer(server, victim, SEED)
+        _strike_until_done(server, killer, list(made), scale.kills)
+        found = jobs.wait_all(server.url, list(made), timeout_s=300.0)
+
+        assert killer.kills > 0
+        assert {job["state"] for job in found.values()} == {"succeeded"}, [job["error"] for job in found.values()]
+        for job_id, drawing in made.items():
+            data = jobs.model(server.url, found[job_id])
+            assert jobs.glb_inputs(data) == [drawing.pixel_sha256]
+            mesh = trimesh.load_mesh(BytesIO(data), file_type="glb")
+            mesh.merge_vertices(merge_tex=True, merge_norm=True)
+            assert mesh.is_watertight
+        assert _listed(server) == sorted(made)
+        assert server.stop() == 0
+
+
+def _strike_until_done(server: Server, killer: Killer, job_ids: list[str], kills: int) -> None:
+    deadline = time.monotonic() + STRIKING_S
+    while killer.kills < kills and time.monotonic() < deadline:
+        time.sleep(killer.pause_s())
+        if all(jobs.read(server.url, job_id)["state"] in jobs.FINAL for job_id in job_ids):
+            return
+        killer.strike()
+
+
+def _listed(server: Server) -> list[str]:
+    answer = jobs.patiently("GET", f"{server.url}/api/v1/jobs", params={"limit": 200})
+    return sorted(job["id"] for job in answer.json()["items"])
