@@ -1,0 +1,85 @@
+"""HTTP load from one process: keep-alive connections, at a rate or as fast as answers come."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+def at_rate(port: int, path: str, *, connections: int, per_second: float, seconds: float) -> list[float]:
+    """Response times in seconds of requests sent on schedule, late ones counted from when they were due."""
+    gap = connections / per_second
+    start = time.perf_counter() + 0.1
+
+    def client(number: int, took: list[float]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)
+        due = start + number * gap / connections
+        while due < start + seconds:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            _get(connection, path)
+            took.append(time.perf_counter() - due)
+            due += gap
+        connection.close()
+
+    return _together(client, connections)
+
+
+def closed_loop(port: int, path: str, *, connections: int, seconds: float) -> float:
+    """Answers a second when each connection asks again at once."""
+    end = time.perf_counter() + seconds
+
+    def client(number: int, took: list[float]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)
+        while time.perf_counter() < end:
+            _get(connection, path)
+            took.append(1.0)
+        connection.close()
+
+    return len(_together(client, connections)) / seconds
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> None:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path} answered {answer.status}")
+
+
+def _together(client: Callable[[int, list[float]], None], count: int) -> list[float]:
+    results: list[list[float]] = [[] for _ in range(count)]
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            client(number, results[number])
+        except (OSError, RuntimeError, http.client.HTTPException) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {count} connections failed") from failures[0]
+    return [value for part in results for value in part]
+
+
+@contextmanager
+def held_open(port: int, path: str, count: int) -> Iterator[None]:
+    """Requests whose answers take long: streams and waits."""
+    connections = []
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            connections.append(connection)
+        yield
+    finally:
+        for connection in connections:
+            connection.close()

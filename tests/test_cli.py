@@ -1,0 +1,152 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trimesh
+from click.testing import CliRunner
+
+from orfeas.cli import main
+from orfeas.config import Config, ConfigError
+from orfeas.doctor import Check, examine
+from orfeas.version import __version__
+from tests.conftest import DATA
+
+SUMMARY = re.compile(r"^(\d+) faces, ([\d.]+) x ([\d.]+) x ([\d.]+) mm, watertight, [\d.]+ s$")
+
+
+def run(*arguments: str, folder: Path, status: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`orfeas ...` with its own data folder."""
+    environ = {**os.environ, "ORFEAS_DATA_DIR": str(folder / "data"), **settings}
+    done = subprocess.run(
+        [sys.executable, "-m", "orfeas", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environ,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "generate", "doctor", "openapi", "cache"])
+def test_every_command_has_a_help_text(command: str) -> None:
+    shown = CliRunner().invoke(main, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+
+
+def test_hidden_commands_are_not_listed() -> None:
+    assert "_web" not in CliRunner().invoke(main, ["--help"]).output
+
+
+def test_version(tmp_path: Path) -> None:
+    assert __version__ in run("--version", folder=tmp_path).stdout
+
+
+def test_generate_writes_a_closed_model_and_ends_with_its_measures(tmp_path: Path) -> None:
+    done = run("generate", str(DATA / "mug.png"), "-o", "mug.glb", "--quality", "3", folder=tmp_path)
+    found = SUMMARY.match(done.stdout.strip().splitlines()[-1])
+    assert found
+    mesh = trimesh.load_mesh(tmp_path / "mug.glb")
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    assert mesh.is_watertight
+    assert len(mesh.faces) == int(found[1])
+    assert max(float(found[number]) for number in (2, 3, 4)) == pytest.approx(100.0, abs=0.1)
+
+
+def test_generate_takes_the_format_from_the_name_and_the_box(tmp_path: Path) -> None:
+    run(
+        "generate",
+        str(DATA / "star.png"),
+        "-o",
+        "star.stl",
+        "--quality",
+        "2",
+        "--dimensions",
+        "40,40,40",
+        folder=tmp_path,
+    )
+    mesh = trimesh.load_mesh(tmp_path / "star.stl")
+    assert mesh.is_watertight
+    assert max(mesh.extents) == pytest.approx(40.0, abs=0.05)
+
+
+def test_generate_unpacks_an_obj_with_its_materials(tmp_path: Path) -> None:
+    run("generate", str(DATA / "star.png"), "-o", "star.obj", "--quality", "1", folder=tmp_path)
+    assert (tmp_path / "star.obj").read_text().startswith(("#", "mtllib", "o ", "v "))
+    assert list(tmp_path.glob("*.mtl"))
+
+
+def test_generate_is_deterministic(tmp_path: Path) -> None:
+    for name in ("one.glb", "two.glb"):
+        run("generate", str(DATA / "figure.jpg"), "-o", name, "--quality", "1", folder=tmp_path)
+    assert (tmp_path / "one.glb").read_bytes() == (tmp_path / "two.glb").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["-o", "star.glb", "--format", "stl"], "does not end in .stl"),
+        (["-o", "star.png"], ".png cannot be written"),
+        (["-o", "nowhere/star.glb"], "There is no folder"),
+        (["--dimensions", "40,40"], "--dimensions takes three sides"),
+        (["--dimensions", "0,40,40"], "--dimensions takes three sides"),
+        (["--quality", "11"], "not in the range"),
+    ],
+)
+def test_generate_refuses_what_it_cannot_do(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = run("generate", str(DATA / "star.png"), *arguments, folder=tmp_path, status=2)
+    assert sentence in done.stderr
+    assert not list(tmp_path.glob("star*"))
+
+
+def test_generate_says_why_a_file_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    done = run("generate", "broken.png", folder=tmp_path, status=1)
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_stops_with_its_nearest_name(tmp_path: Path) -> None:
+    done = run("serve", folder=tmp_path, status=1, ORFEAS_PROT="5001")
+    assert "Did you mean ORFEAS_PORT?" in done.stderr
+
+
+def test_a_host_that_others_reach_needs_consent(tmp_path: Path) -> None:
+    done = run("serve", "--host", "0.0.0.0", folder=tmp_path, status=1)
+    assert "ORFEAS_ALLOW_OPEN=1" in done.stderr
+
+
+def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
+    found = {check["name"]: check for check in json.loads(run("doctor", "--json", folder=tmp_path).stdout)}
+    assert found["libraries"]["ok"]
+    assert found["image to 3D"]["ok"]
+    assert not found["neural models"]["ok"]
+
+
+def test_doctor_fails_for_what_keeps_orfeas_from_working() -> None:
+    def load() -> Config:
+        raise ConfigError("ORFEAS_PORT='x' cannot be used")
+
+    assert Check("settings", False, "ORFEAS_PORT='x' cannot be used", required=True) in examine(load)
+
+
+def test_openapi_is_written_as_the_server_answers_it(tmp_path: Path) -> None:
+    run("openapi", "-o", "api.json", folder=tmp_path)
+    document = json.loads((tmp_path / "api.json").read_text())
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/generations" in document["paths"]
+
+
+def test_cache_can_be_read_and_cleared(tmp_path: Path) -> None:
+    assert json.loads(run("cache", folder=tmp_path).stdout)
+    assert json.loads(run("cache", "clear", "--yes", folder=tmp_path).stdout)
