@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orfeas.domain import quality
 from orfeas.domain.fingerprint import canonical_json
 from orfeas.domain.formats import MESH_FORMATS, media_type
+from orfeas.domain.quality import DEFAULT, EMBEDDED, Quality
 from orfeas.domain.specs import (
     Clean,
     Export,
@@ -41,7 +41,7 @@ class GenerationRequest:
     longest side of 100 mm.
     """
 
-    quality: int = quality.DEFAULT
+    quality: int = DEFAULT
     mode: str = "auto"
     steps: int | None = None
     octree_resolution: int | None = None
@@ -59,9 +59,9 @@ class GenerationRequest:
     preview: bool = True
 
     @property
-    def map(self) -> quality.Quality:
+    def map(self) -> Quality:
         """The row of the quality map."""
-        return quality.EMBEDDED[self.quality]
+        return EMBEDDED[self.quality]
 
     @property
     def grid(self) -> int:
@@ -90,12 +90,12 @@ class GenerationRequest:
 
     def lighter(self) -> GenerationRequest | None:
         """The next lighter setting, or None below the lightest of the map."""
-        rows = [row for row in quality.EMBEDDED.values() if row.octree_resolution < self.grid]
+        rows = [row for row in EMBEDDED.values() if row.octree_resolution < self.grid]
         if not rows:
             return None
         row = rows[-1]
         faces = self.target_faces and min(self.target_faces, row.target_faces)
-        smaller = next(key for key, found in quality.EMBEDDED.items() if found is row)
+        smaller = next(key for key, found in EMBEDDED.items() if found is row)
         steps = self.steps and min(self.steps, row.steps)
         return replace(self, quality=smaller, steps=steps, octree_resolution=None, target_faces=faces)
 

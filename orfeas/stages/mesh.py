@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from orfeas.domain import limits
 from orfeas.domain.specs import Clean, Export, Scale, Simplify, Texture, Verify
 from orfeas.errors import OrfeasError, ResultInvalidError
@@ -12,6 +14,7 @@ from orfeas.geometry import simplify as reduction
 from orfeas.geometry import texture as texturing
 from orfeas.geometry.field import HeightField
 from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.scale import Fit, UpAxis
 from orfeas.geometry.subject import Subject
 from orfeas.stages.registry import Progress, Result, implements
 
@@ -42,7 +45,8 @@ def simplify(mesh: Mesh, spec: Simplify, on_progress: Progress) -> Result:
 @implements(Scale)
 def scale(mesh: Mesh, spec: Scale, on_progress: Progress) -> Mesh:
     """The mesh in millimetres: its box, or a longest side of 100 mm."""
-    return sizes.fit(mesh, dimensions_mm=spec.dimensions_mm, fit=spec.fit, longest_mm=limits.DEFAULT_LONGEST_MM)
+    fit = cast(Fit, spec.fit)
+    return sizes.fit(mesh, dimensions_mm=spec.dimensions_mm, fit=fit, longest_mm=limits.DEFAULT_LONGEST_MM)
 
 
 @implements(Texture)
@@ -54,14 +58,15 @@ def texture(mesh: Mesh, found: Subject, field: HeightField, spec: Texture, on_pr
 @implements(Export)
 def export(mesh: Mesh, spec: Export, on_progress: Progress) -> bytes:
     """One file with its provenance inside where the format can carry it."""
-    return formats.write(mesh, spec.format, up_axis=spec.up_axis, provenance=spec.recipe, name=NAME_INSIDE)
+    up_axis = cast(UpAxis, spec.up_axis)
+    return formats.write(mesh, spec.format, up_axis=up_axis, provenance=spec.recipe, name=NAME_INSIDE)
 
 
 @implements(Verify)
 def check(data: bytes, spec: Verify, on_progress: Progress) -> Result:
     """Load the written file again and measure it."""
     try:
-        measures = verify.measure(data, spec.format, up_axis=spec.up_axis)
+        measures = verify.measure(data, spec.format, up_axis=cast(UpAxis, spec.up_axis))
     except OrfeasError as error:
         raise ResultInvalidError(f"The written {spec.format} file could not be loaded again: {error.detail}") from error
     return Result(None, {"measures": measures})

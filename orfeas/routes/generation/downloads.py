@@ -83,7 +83,7 @@ def preview_output(job_id: str, filename: str) -> Response:
 
 
 def _find(job_id: str, filename: str) -> StoredFile:
-    found = services().generation.files.download(caller(), job_id, filename, _wait)
+    found: StoredFile = services().generation.files.download(caller(), job_id, filename, _wait)
     if services().blobs.size(found.blob) is None:
         raise AssetGoneError("The file was removed by retention; generate it again.")
     return found

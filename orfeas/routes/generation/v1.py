@@ -73,8 +73,9 @@ def picture_of(params: dict[str, Any], parts: dict[str, Any]) -> Asset:
         errors = [{"pointer": "/image", "detail": ONE_INPUT, "code": "required"}]
         raise InvalidRequestError(ONE_INPUT, errors=errors)
     try:
-        return services().assets.resolve_source(caller(), wanted, parts)
+        found: Asset = services().assets.resolve_source(caller(), wanted, parts)
     except OrfeasError as error:
         below = error.errors or [{"pointer": "", "detail": error.detail, "code": error.code}]
         error.errors = [{**entry, "pointer": f"/image{entry['pointer']}"} for entry in below]
         raise
+    return found
