@@ -62,7 +62,8 @@ def keep_upload(
     )
     if made.rowcount == 1:
         return True
-    longer = case((assets.c.expires_at.is_(None), None), else_=now + UNUSED_UPLOAD_S)
+    used = bool(users(connection, tenant, [asset_id])[asset_id])
+    longer = case((assets.c.expires_at.is_(None), None), else_=None if used else now + UNUSED_UPLOAD_S)
     connection.execute(
         update(assets)
         .where(assets.c.tenant == tenant, assets.c.id == asset_id)
@@ -201,6 +202,17 @@ def stored_bytes(connection: Connection) -> int:
     made = select(stages.c.output, stages.c.output_bytes).where(stages.c.output.is_not(None))
     both = kept.union(made).subquery()
     return int(connection.execute(select(func.coalesce(func.sum(both.c.size), 0))).scalar_one())
+
+
+def unnamed_of(connection: Connection, blobs: list[str]) -> set[str]:
+    """Those of some blobs that neither a file nor a stage names."""
+    unnamed = set(blobs)
+    for start in range(0, len(blobs), 500):
+        part = blobs[start : start + 500]
+        named = select(assets.c.id).where(assets.c.id.in_(part))
+        made = select(stages.c.output).where(stages.c.output.in_(part))
+        unnamed -= {str(found) for found in connection.execute(named.union(made)).scalars()}
+    return unnamed
 
 
 def safe_name(filename: str | None, extension: str) -> str:

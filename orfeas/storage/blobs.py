@@ -127,6 +127,24 @@ class FolderStorage:
         self.path(sha256).unlink(missing_ok=True)
         return freed
 
+    def delete_untouched(self, sha256: str, before: float) -> int:
+        """Remove a blob last touched before a time (seconds since the epoch); the bytes that were freed.
+
+        It is set aside first: a writer that touched it until then has left a fresh time on it, and it
+        goes back; one that comes later does not find it and writes it anew.
+        """
+        aside = self._incoming / f"swept-{sha256}"
+        try:
+            os.replace(self.path(sha256), aside)
+        except FileNotFoundError:
+            return 0
+        found = aside.stat()
+        if found.st_mtime >= before:
+            os.replace(aside, self.path(sha256))
+            return 0
+        aside.unlink()
+        return found.st_size
+
     def check_space(self, needed: int = 0) -> None:
         """Refuse work before the disk is full."""
         if self.free_bytes() - needed < self._reserve_bytes:
