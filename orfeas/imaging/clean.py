@@ -89,7 +89,7 @@ def clean_upload(
     """
     raw = data if isinstance(data, bytes) else data.read()
     if not raw:
-        raise InvalidImageError("The file is empty.")
+        raise InvalidImageError("The file is empty; choose one that holds an image.")
     container = _inspected(raw, filename)
     _within_limits(container.width, container.height, max_pixels, max_side, min_side)
     refuse_active(raw, container)

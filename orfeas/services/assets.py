@@ -115,7 +115,7 @@ class AssetService:
     def _store(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
         extension = _extension(named)
         if not data:
-            raise InvalidImageError("The file is empty.")
+            raise InvalidImageError("The file is empty; choose one that holds an image.")
         if sniff_image(data[:16]) or extension in FAMILIES:
             return self._store_image(caller, data, named, shown=shown)
         if extension and extension not in MESH_FORMATS:
