@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import _CacheInfo
-from typing import Any, Protocol
+from typing import Any
 
 from orfeas.config import MEGABYTE, Config
 from orfeas.domain.caller import Caller
@@ -15,6 +14,7 @@ from orfeas.jobs import cache, files
 from orfeas.jobs.cache import Entry, Tier, TierName
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.views import Page
+from orfeas.services.info import clear_info, info_statistics
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
 
@@ -22,16 +22,6 @@ FIXED_TIERS = {
     "info": "The tier info lives in each process and has fixed limits; it refreshes itself every 2 s.",
     "redis": "The tier redis is part of a later release.",
 }
-
-
-class Lookup(Protocol):
-    """A function under `functools.lru_cache`."""
-
-    def cache_info(self) -> _CacheInfo:
-        """Hits, misses and size."""
-
-    def cache_clear(self) -> None:
-        """Forget everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +42,19 @@ class Cleared:
 
 
 class CacheService:
-    """Look at the cache and bound it. `lookups` are the functions of tier `info`."""
+    """Look at the cache and bound it."""
 
     def __init__(
         self,
         config: Config,
         database: Database,
         blobs: FolderStorage,
-        lookups: Sequence[Lookup] = (),
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._database = database
         self._blobs = blobs
-        self._lookups = lookups
         self._now = now
 
     def tiers(self, caller: Caller) -> dict[str, Tier]:
@@ -74,15 +62,9 @@ class CacheService:
         with self._database.read() as connection:
             return {name: cache.tier_of(connection, self._config, caller.tenant, name) for name in cache.TIERS}
 
-    def info(self) -> _CacheInfo:
+    def info(self) -> dict[str, int]:
         """The look-ups of this process together: hits, misses, most and present entries."""
-        found = [lookup.cache_info() for lookup in self._lookups]
-        return _CacheInfo(
-            sum(info.hits for info in found),
-            sum(info.misses for info in found),
-            sum(info.maxsize or 0 for info in found),
-            sum(info.currsize for info in found),
-        )
+        return info_statistics()
 
     def stored(self) -> Stored:
         """What all files take."""
@@ -143,9 +125,8 @@ class CacheService:
     def _clear_info(self, fingerprint: str | None, older_than_s: float | None) -> Cleared:
         if fingerprint is not None or older_than_s is not None:
             raise _wrong("/tier", "The tier info has neither fingerprints nor ages; clear it whole.")
-        cleared = self.info().currsize
-        for lookup in self._lookups:
-            lookup.cache_clear()
+        cleared = self.info()["items"]
+        clear_info()
         return Cleared(cleared, 0)
 
 

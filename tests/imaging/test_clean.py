@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from io import BytesIO
 
@@ -56,13 +57,26 @@ def test_alpha_is_kept() -> None:
     assert load_rgba(found.data)[0, -1, 3] == 255
 
 
-@pytest.mark.parametrize(("mode", "kind"), [("CMYK", "JPEG"), ("CMYK", "TIFF"), ("L", "PNG"), ("LA", "PNG"), ("1", "PNG"), ("P", "PNG"), ("RGBA", "WEBP"), ("LAB", "TIFF"), ("F", "TIFF")])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode, kind",
+    [
+        ("CMYK", "JPEG"),
+        ("CMYK", "TIFF"),
+        ("L", "PNG"),
+        ("LA", "PNG"),
+        ("1", "PNG"),
+        ("P", "PNG"),
+        ("RGBA", "WEBP"),
+        ("LAB", "TIFF"),
+        ("F", "TIFF"),
+    ],
+)
 def test_other_modes_are_read(mode: str, kind: str) -> None:
     source = Image.new("LAB", (40, 40), (128, 128, 128)) if mode == "LAB" else gradient(40, 40).convert(mode)
     assert load_rgba(clean(encoded(source, kind)).data).shape == (40, 40, 4)
 
 
-@pytest.mark.parametrize(("dtype", "kind"), [("<u2", "PNG"), ("<u2", "TIFF"), (">u2", "TIFF")])
+@pytest.mark.parametrize("dtype, kind", [("<u2", "PNG"), ("<u2", "TIFF"), (">u2", "TIFF")])
 def test_sixteen_bits_become_eight_by_their_high_byte(dtype: str, kind: str) -> None:
     grey = np.arange(64, dtype=np.uint16)[None, :].repeat(40, 0) * 1028
     found = load_rgba(clean(encoded(Image.fromarray(grey.astype(dtype)), kind)).data)
@@ -169,15 +183,15 @@ def test_damaged_headers_and_cuts_end_in_a_picture_or_a_named_problem(extension:
     for _ in range(data.draw(st.integers(0, 4))):
         raw[data.draw(st.integers(0, min(len(raw), 200) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.one_of(st.none(), st.integers(0, len(raw))))
-    try:
+    with contextlib.suppress(InvalidImageError, ActiveContentError):
         found = clean(bytes(raw[:cut]), f"a.{extension}")
-    except OrfeasError as error:
-        assert error.status == 400
-    else:
         assert load_rgba(found.data).shape == (found.height, found.width, 4)
 
 
-@given(head=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF1234WEBPVP8X"]), rest=st.binary(max_size=400))  # fmt: skip
+SIGNATURES = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF1234WEBPVP8X"]
+
+
+@given(head=st.sampled_from(SIGNATURES), rest=st.binary(max_size=400))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_noise_behind_a_signature_is_a_named_problem(head: bytes, rest: bytes) -> None:
     with pytest.raises(OrfeasError) as refused:

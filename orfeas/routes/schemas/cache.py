@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import _CacheInfo
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -116,7 +115,7 @@ class ClearedSchema(Schema):
     freed_bytes = fields.Integer(required=True)
 
 
-def cache_document(tiers: dict[str, Tier], info: _CacheInfo, stored: Stored) -> dict[str, Any]:
+def cache_document(tiers: dict[str, Tier], info: dict[str, int], stored: Stored) -> dict[str, Any]:
     """The cache as v1 shows it."""
     return {
         "tiers": {"info": _info(info), **{name: _tier(tier) for name, tier in tiers.items()}, "redis": _redis()},
@@ -147,12 +146,12 @@ def _tier(tier: Tier) -> dict[str, Any]:
     }
 
 
-def _info(info: _CacheInfo) -> dict[str, Any]:
-    asked = info.hits + info.misses
+def _info(info: dict[str, int]) -> dict[str, Any]:
+    asked = info["hits"] + info["misses"]
     return {
-        "enabled": True, "items": info.currsize, "max_items": info.maxsize, "bytes": None, "max_bytes": None,
-        "ttl_s": None, "hits": info.hits, "misses": info.misses,
-        "hit_rate": round(info.hits / asked, 4) if asked else None, "evictions": None, "joined": 0,
+        "enabled": True, "items": info["items"], "max_items": info["max_items"], "bytes": None, "max_bytes": None,
+        "ttl_s": None, "hits": info["hits"], "misses": info["misses"],
+        "hit_rate": round(info["hits"] / asked, 4) if asked else None, "evictions": None, "joined": 0,
     }  # fmt: skip
 
 
