@@ -63,8 +63,8 @@ def kept(mesh: Mesh, faces: Indices | NDArray[np.bool_]) -> Mesh:
 
 
 def _finite(mesh: Mesh) -> Mesh:
-    bad = ~np.isfinite(mesh.vertices).all(axis=1)
-    return kept(mesh, ~bad[mesh.faces].any(axis=1)) if bad.any() else mesh
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(mesh.vertices).all(axis=1))
+    return mesh if good.all() else kept(mesh, np.flatnonzero(good[mesh.faces].all(axis=1)))
 
 
 def _welded(mesh: Mesh) -> Mesh:

@@ -21,7 +21,8 @@ def dot(a: AnyFloats, b: AnyFloats) -> AnyFloats:
 def unit(vectors: AnyFloats) -> AnyFloats:
     """Vectors of length one; zero stays zero."""
     length = np.sqrt(dot(vectors, vectors))
-    return cast(AnyFloats, vectors / np.where(length > 0.0, length, 1.0)[..., None].astype(vectors.dtype))
+    divisor = np.where(length > 0.0, length, 1.0).astype(vectors.dtype)[..., None]
+    return cast("AnyFloats", np.divide(vectors, divisor, dtype=vectors.dtype))
 
 
 def face_normals(vertices: Vertices, faces: Faces) -> Floats:

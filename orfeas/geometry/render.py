@@ -165,7 +165,7 @@ def _refined(
     """Sub-samples of these pixels that meet the surface: pixel, place, ray, hit and the weight of one."""
     step = (np.arange(samples, dtype=np.float32) + 0.5) / samples - 0.5
     offsets = np.stack(np.meshgrid(step, step), axis=-1).reshape(-1, 2)
-    place = (centres[rough][:, None] + offsets).reshape(-1, 2)
+    place = (centres[rough][:, None] + offsets).reshape(-1, 2).astype(np.float32)
     ray = camera.rays(place)
     hits = scene.first(camera.origins(len(ray)), ray)
     met = np.flatnonzero(hits.face >= 0)
@@ -270,11 +270,12 @@ def _compose(
     """Surface over shadow over background, as sRGB with straight alpha."""
     if background is None:
         alpha = cover + (1.0 - cover) * shadow
-        color = light / np.maximum(alpha, 1e-6)[..., None]
+        color = light / np.maximum(alpha, np.float32(1e-6))[..., None]
         return np.dstack([colors.srgb(color), np.round(alpha * 255.0).astype(np.uint8)])
     rows, columns = cover.shape
     y, x = np.mgrid[-1.0 : 1.0 : rows * 1j, -1.0 : 1.0 : columns * 1j].astype(np.float32)
     # The corners fall off a little, as a backdrop lit from the middle does.
     backdrop = colors.linear(np.array(background, dtype=np.uint8)) * (1.0 - 0.16 * (x * x + y * y) / 2.0)[..., None]
-    color = light + backdrop * ((1.0 - cover) * (1.0 - shadow))[..., None]
+    mixed = light + backdrop * ((1.0 - cover) * (1.0 - shadow))[..., None]
+    color = np.asarray(mixed, dtype=np.float32)
     return np.dstack([colors.srgb(color), np.full(cover.shape, 255, dtype=np.uint8)])

@@ -15,14 +15,14 @@ from orfeas.geometry.scale import UpAxis, turn_back
 from orfeas.geometry.weld import collapsed
 
 
-def measure(data: bytes, format: str, *, up_axis: UpAxis = "y") -> dict[str, Any]:
+def measure(data: bytes, file_format: str, *, up_axis: UpAxis = "y") -> dict[str, Any]:
     """Load a mesh file and measure what it holds, vertices merged by position.
 
     Parameters
     ----------
     data : bytes
         The file.
-    format : str
+    file_format : str
         As for `formats.read`.
     up_axis : "y" or "z"
         Axis that is up in the file; extents and bounds are given with y up.
@@ -40,9 +40,9 @@ def measure(data: bytes, format: str, *, up_axis: UpAxis = "y") -> dict[str, Any
         The file cannot be loaded or holds no faces.
     """
     try:
-        mesh = turn_back(formats.read(data, format), up_axis)
+        mesh = turn_back(formats.read(data, file_format), up_axis)
     except (UnreadableMeshError, EmptyMeshError) as error:
-        raise ResultInvalidError(f"The written {format} file could not be loaded again: {error.detail}") from error
+        raise ResultInvalidError(f"The written {file_format} file could not be loaded again: {error.detail}") from error
     return {**measures(mesh), "size_bytes": len(data)}
 
 

@@ -21,7 +21,12 @@ __all__ = ["READABLE", "WRITABLE", "read", "write"]
 
 
 def write(
-    mesh: Mesh, format: str, *, up_axis: UpAxis = "y", provenance: Mapping[str, Any] | str = "{}", name: str = "model"
+    mesh: Mesh,
+    file_format: str,
+    *,
+    up_axis: UpAxis = "y",
+    provenance: Mapping[str, Any] | str = "{}",
+    name: str = "model",
 ) -> bytes:
     """A mesh file; the same arguments give the same bytes.
 
@@ -29,7 +34,7 @@ def write(
     ----------
     mesh : Mesh
         Millimetres, y up.
-    format : str
+    file_format : str
         One of `WRITABLE`. glb, gltf and dae count metres and hold the millimetres under a node scaled 0.001.
         ply, 3mf and dae hold a texture's colours at the vertices; stl and off hold no colours.
         obj with a texture is a zip of the OBJ file, its material and its picture.
@@ -47,13 +52,13 @@ def write(
     EmptyMeshError
         The mesh has no faces.
     """
-    if format not in WRITABLE:
-        raise FormatUnavailableError(f"Files of format {format} cannot be written; {', '.join(WRITABLE)} can.")
+    if file_format not in WRITABLE:
+        raise FormatUnavailableError(f"Files of format {file_format} cannot be written; {', '.join(WRITABLE)} can.")
     if len(mesh.faces) == 0:
         raise EmptyMeshError("A mesh without faces cannot be written.")
     recipe: Mapping[str, Any] = json.loads(provenance) if isinstance(provenance, str) else provenance
     mesh = turn(mesh, up_axis)
-    match format:
+    match file_format:
         case "stl":
             return write_stl(mesh)
         case "ply":

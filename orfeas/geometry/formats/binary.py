@@ -5,6 +5,8 @@ Sources: M. Burns, "Automated Fabrication", 1993, section 6.5 (STL); G. Turk, "T
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 
 from orfeas.geometry import colors
@@ -21,7 +23,7 @@ def write_stl(mesh: Mesh) -> bytes:
     vertices = mesh.vertices.astype(np.float32)
     records["corners"] = vertices[mesh.faces]
     records["normal"] = face_normals(mesh.vertices, mesh.faces)
-    return STL_HEADER.ljust(80, b"\0") + np.uint32(len(records)).astype("<u4").tobytes() + records.tobytes()
+    return struct.pack("<80sI", STL_HEADER, len(records)) + bytes(records.tobytes())
 
 
 def write_ply(mesh: Mesh) -> bytes:

@@ -109,7 +109,7 @@ def _attributes(mesh: Mesh, buffer: _Buffer) -> dict[str, int]:
         "NORMAL": buffer.accessor(_safe_normals(normals[first]), "VEC3", FLOAT, ARRAY_BUFFER),
     }
     if uv is not None:
-        flipped = uv[first] * np.float32([1.0, -1.0]) + np.float32([0.0, 1.0])  # glTF starts at the top left
+        flipped = np.stack([uv[first, 0], 1.0 - uv[first, 1]], axis=1)  # glTF starts at the top left
         made["TEXCOORD_0"] = buffer.accessor(flipped.astype(np.float32), "VEC2", FLOAT, ARRAY_BUFFER)
     elif mesh.vertex_colors is not None:
         light = _linear_shorts(mesh.vertex_colors[vertex])

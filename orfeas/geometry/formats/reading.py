@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-from dataclasses import replace
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +14,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from orfeas.errors import EmptyMeshError, UnreadableMeshError
+from orfeas.geometry import colors
 from orfeas.geometry.formats.binary import STL_FACE
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.weld import by_position
@@ -36,7 +37,7 @@ LARGEST_UNPACKED = 1 << 30  # bytes; stops archives that unpack to far more than
 FORBIDDEN_XML = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-class _NoFiles(trimesh.resolvers.Resolver):  # type: ignore[misc]
+class _NoFiles(trimesh.resolvers.Resolver):
     """Refuses whatever a mesh file refers to."""
 
     def __init__(self) -> None:
@@ -55,14 +56,14 @@ class _NoFiles(trimesh.resolvers.Resolver):  # type: ignore[misc]
         return []
 
 
-def read(data: bytes, format: str) -> Mesh:
+def read(data: bytes, file_format: str) -> Mesh:
     """A mesh from the bytes of a file.
 
     Parameters
     ----------
     data : bytes
         The file; for `obj` also a zip with one OBJ file, its materials and pictures.
-    format : str
+    file_format : str
         One of `READABLE`.
 
     Returns
@@ -78,19 +79,19 @@ def read(data: bytes, format: str) -> Mesh:
     EmptyMeshError
         The file holds no faces.
     """
-    if format not in READABLE:
-        raise UnreadableMeshError(f"Files of format {format} are not read here; {', '.join(READABLE)} are.")
+    if file_format not in READABLE:
+        raise UnreadableMeshError(f"Files of format {file_format} are not read here; {', '.join(READABLE)} are.")
     try:
-        mesh = _binary_stl(data) if format == "stl" else None
-        mesh = mesh or _by_trimesh(data, format)
+        mesh = _binary_stl(data) if file_format == "stl" else None
+        mesh = mesh or _by_trimesh(data, file_format)
     except (UnreadableMeshError, EmptyMeshError):
         raise
-    except Exception as error:  # noqa: BLE001 - the parsers raise whatever a malformed file makes them trip over
-        raise UnreadableMeshError(f"The {format} file cannot be read: {type(error).__name__}: {error}") from error
+    except Exception as error:  # the parsers raise whatever a malformed file makes them trip over
+        raise UnreadableMeshError(f"The {file_format} file cannot be read: {type(error).__name__}: {error}") from error
     if len(mesh.faces) == 0:
-        raise EmptyMeshError(f"The {format} file holds no faces.")
+        raise EmptyMeshError(f"The {file_format} file holds no faces.")
     if not np.isfinite(mesh.vertices[mesh.faces]).all():
-        raise UnreadableMeshError(f"The {format} file has positions that are not finite.")
+        raise UnreadableMeshError(f"The {file_format} file has positions that are not finite.")
     return mesh
 
 
@@ -102,27 +103,26 @@ def _binary_stl(data: bytes) -> Mesh | None:
     return _welded(corners.astype(np.float64), np.arange(len(corners)).reshape(-1, 3))
 
 
-def _by_trimesh(data: bytes, format: str) -> Mesh:
-    _refuse_hazards(data, format)
-    packed = format == "obj" and data[:4] == b"PK\x03\x04"
+def _by_trimesh(data: bytes, file_format: str) -> Mesh:
+    _refuse_hazards(data, file_format)
+    packed = file_format == "obj" and data[:4] == b"PK\x03\x04"
     scene = trimesh.load_scene(
         BytesIO(data),
-        file_type="zip" if packed else format,
+        file_type="zip" if packed else file_format,
         resolver=None if packed else _NoFiles(),
         process=False,
         maintain_order=True,
     )
-    parts = [_part(part) for part in scene.dump() if isinstance(part, trimesh.Trimesh)]
-    parts = [part for part in parts if len(part.faces)]
+    parts = [part for part in _placed(scene) if len(part.faces)]
     if not parts:
-        raise EmptyMeshError(f"The {format} file holds no faces.")
+        raise EmptyMeshError(f"The {file_format} file holds no faces.")
     mesh = parts[0] if len(parts) == 1 else _joined(parts)
-    return mesh.moved(mesh.vertices * _factor(scene, format))
+    return mesh.moved(mesh.vertices * _factor(scene, file_format))
 
 
-def _refuse_hazards(data: bytes, format: str) -> None:
+def _refuse_hazards(data: bytes, file_format: str) -> None:
     """Refuse archives that unpack to far more than they hold and XML with a document type."""
-    texts = [data] if format == "dae" else []
+    texts = [data] if file_format == "dae" else []
     if data[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_UNPACKED:
@@ -134,25 +134,42 @@ def _refuse_hazards(data: bytes, format: str) -> None:
             raise UnreadableMeshError("XML with a document type, or not in UTF-8, is not read.")
 
 
-def _factor(scene: Any, format: str) -> float:
+def _factor(scene: Any, file_format: str) -> float:
     """Millimetres in a unit of the file."""
-    if format in MILLIMETRES:
-        return MILLIMETRES[format]
+    if file_format in MILLIMETRES:
+        return MILLIMETRES[file_format]
     units = str(scene.units or "millimeter")
-    if format == "dae" and units.endswith("* meters"):
+    if file_format == "dae" and units.endswith("* meters"):
         return float(units.split()[0]) * 1000.0
     return UNITS.get(units, 1.0)
 
 
-def _part(part: Any) -> Mesh:
-    """One piece of a scene, its transform applied, with its colours as a mesh holds them."""
-    vertices = np.asarray(part.vertices, dtype=np.float64)
-    faces = np.asarray(part.faces, dtype=np.int64)
+def _placed(scene: Any) -> Iterator[Mesh]:
+    """The triangle meshes of a scene, each where its node puts it."""
+    for node in scene.graph.nodes_geometry:
+        matrix, geometry = scene.graph[node]
+        part = scene.geometry[geometry]
+        if isinstance(part, trimesh.Trimesh):
+            vertices = _moved(np.asarray(part.vertices, dtype=np.float64), np.asarray(matrix, dtype=np.float64))
+            faces = np.asarray(part.faces, dtype=np.int64)
+            # A mirroring node turns faces inside out.
+            yield _part(part, vertices, faces if np.linalg.det(matrix[:3, :3]) > 0.0 else faces[:, ::-1])
+
+
+def _moved(vertices: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vertices through a 4x4 matrix, column by column: equal vertices stay equal, which a matrix product may break."""
+    x, y, z = vertices.T
+    rows = [row[0] * x + row[1] * y + row[2] * z + row[3] for row in matrix[:3]]
+    return np.stack(rows, axis=1)
+
+
+def _part(part: Any, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
+    """One piece of a scene with its colours as a mesh holds them."""
     uv = getattr(part.visual, "uv", None)
     texture = _image(getattr(part.visual, "material", None))
     if uv is not None and texture is not None and len(uv) == len(vertices):
         return _welded(vertices, faces, corner_uv=np.asarray(uv, dtype=np.float32)[faces], texture=texture)
-    return _welded(vertices, faces, colors=_vertex_colors(part))
+    return _welded(vertices, faces, painted=_vertex_colors(part))
 
 
 def _image(material: Any) -> NDArray[np.uint8] | None:
@@ -166,7 +183,16 @@ def _vertex_colors(part: Any) -> NDArray[np.uint8] | None:
     visual = part.visual
     if visual.kind == "vertex":
         return np.asarray(visual.vertex_colors, dtype=np.uint8)
-    return None
+    shorts = getattr(visual, "vertex_attributes", {}).get("color")
+    return None if shorts is None else _from_linear(np.asarray(shorts))
+
+
+def _from_linear(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """glTF's linear light, as numbers or as shares of an integer's range, as sRGB and alpha."""
+    share = values / np.iinfo(values.dtype).max if values.dtype.kind == "u" else values
+    codes = colors.srgb(share[:, :3].astype(np.float32))
+    alpha = share[:, 3:4] if share.shape[1] == 4 else np.ones((len(share), 1))
+    return np.concatenate([codes, np.round(alpha * 255.0).astype(np.uint8)], axis=1)
 
 
 def _welded(
@@ -175,17 +201,14 @@ def _welded(
     *,
     corner_uv: NDArray[np.float32] | None = None,
     texture: NDArray[np.uint8] | None = None,
-    colors: NDArray[np.uint8] | None = None,
+    painted: NDArray[np.uint8] | None = None,
 ) -> Mesh:
     first, merged = by_position(vertices, faces)
-    painted = None if colors is None else colors[first]
-    return Mesh(vertices[first], merged, corner_uv, texture, painted)
+    return Mesh(vertices[first], merged, corner_uv, texture, None if painted is None else painted[first])
 
 
 def _joined(parts: list[Mesh]) -> Mesh:
     """Several pieces as one mesh, with colours at the vertices if any piece has colours."""
-    from orfeas.geometry import colors
-
     painted = [colors.of_vertices(part) for part in parts]
     white = [np.full((len(part.vertices), 4), 255, dtype=np.uint8) for part in parts]
     offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
@@ -193,5 +216,4 @@ def _joined(parts: list[Mesh]) -> Mesh:
     together = None
     if any(found is not None for found in painted):
         together = np.concatenate([blank if own is None else own for own, blank in zip(painted, white, strict=True)])
-    joined = _welded(np.concatenate([part.vertices for part in parts]), faces, colors=together)
-    return replace(joined)
+    return _welded(np.concatenate([part.vertices for part in parts]), faces, painted=together)

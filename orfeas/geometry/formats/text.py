@@ -36,9 +36,7 @@ def write_obj(mesh: Mesh, name: str) -> bytes:
     if mesh.texture is None or not colors.is_textured(mesh):
         return (head + f"o {name}\n" + _vertices(mesh) + rows("f %d %d %d\n", mesh.faces + 1)).encode()
     body = head + f"mtllib {name}.mtl\no {name}\n" + _vertices(mesh) + _textured_faces(mesh, name)
-    material = (
-        f"{head}newmtl {name}\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nPr 0.8\nPm 0\nmap_Kd {name}.png\n"
-    )
+    material = f"{head}newmtl {name}\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nPr 0.8\nPm 0\nmap_Kd {name}.png\n"
     return pack({f"{name}.obj": body.encode(), f"{name}.mtl": material.encode(), f"{name}.png": png(mesh.texture)})
 
 

@@ -106,7 +106,8 @@ def write_dae(mesh: Mesh, up_axis: str, name: str) -> bytes:
         f'<triangles count="{len(mesh.faces)}" material="surface">'
         f'<input semantic="VERTEX" source="#vertices" offset="0"/>{color_input}<p>{faces}</p></triangles>\n'
         "</mesh></geometry></library_geometries>\n"
-        f'<library_visual_scenes><visual_scene id="scene"><node id="node" name="{label}"><scale>0.001 0.001 0.001</scale>'
+        f'<library_visual_scenes><visual_scene id="scene"><node id="node" name="{label}">'
+        "<scale>0.001 0.001 0.001</scale>"
         '<instance_geometry url="#geometry"><bind_material><technique_common>'
         '<instance_material symbol="surface" target="#material"/></technique_common></bind_material>'
         "</instance_geometry></node></visual_scene></library_visual_scenes>\n"
