@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
-    from orfeas.jobs.worker import LocalWorker
+    from orfeas.jobs.inprocess import LocalWorker
     from orfeas.services import Services
 
 DATA = Path(__file__).parent / "data"
@@ -97,15 +97,12 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def worker(wired: Services) -> Iterator[LocalWorker]:
+def worker(wired: Services) -> LocalWorker:
     """A worker in this process, on the same rows and blobs: `drain()` runs every ready stage."""
-    from orfeas.jobs.worker import LocalWorker
+    from orfeas.jobs.inprocess import LocalWorker
+    from orfeas.jobs.wakeups import LocalWakeups
 
-    local = LocalWorker(wired.jobs_engine)
-    yield local
-    close = getattr(local, "close", None)
-    if close is not None:
-        close()
+    return LocalWorker(wired.database, wired.blobs, LocalWakeups(wired.config.data_dir))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,6 +105,68 @@ class Plan:
         """The hash over those of the output stages."""
         makers = [output.node for output in self.outputs] or list(self.also)
         return fingerprint(sorted(node.fingerprint for node in makers))
+
+
+def privately(plan: Plan, nonce: str) -> Plan:
+    """The same plan with fingerprints of its own: it finds nothing stored and leaves nothing to be found."""
+    made: dict[str, Node] = {}
+
+    def private(node: Node) -> Node:
+        if node.fingerprint not in made:
+            inputs = tuple(private(part) if isinstance(part, Node) else part for part in node.inputs)
+            made[node.fingerprint] = Node(node.spec, inputs, node.model, nonce)
+        return made[node.fingerprint]
+
+    def private_output(output: Output) -> Output:
+        checker = private(output.verified_by) if output.verified_by else None
+        return replace(output, node=private(output.node), verified_by=checker)
+
+    return Plan(
+        tuple(private_output(output) for output in plan.outputs),
+        tuple(private(node) for node in plan.also),
+        tuple(replace(fallback, plan=privately(fallback.plan, nonce)) for fallback in plan.fallbacks),
+    )
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON, for rows: its stages in order, which of them are targets, and the files."""
+    return {
+        "nodes": [_node_document(node) for node in plan.nodes()],
+        "targets": [node.fingerprint for node in plan.targets],
+        "outputs": [_output_document(output) for output in plan.outputs],
+    }
+
+
+def _node_document(node: Node) -> dict[str, Any]:
+    return {
+        "fingerprint": node.fingerprint,
+        "name": node.spec.name,
+        "version": node.spec.version,
+        "queue": str(node.spec.queue),
+        "keep": str(node.spec.keep),
+        "timeout_s": node.spec.timeout_s,
+        "parameters": node.spec.parameters(),
+        "model": node.model,
+        "private": node.nonce is not None,
+        "inputs": [
+            {"stage": part.fingerprint}
+            if isinstance(part, Node)
+            else {"blob": part.blob, "fingerprint": part.fingerprint}
+            for part in node.inputs
+        ],
+    }
+
+
+def _output_document(output: Output) -> dict[str, Any]:
+    return {
+        "stage": output.node.fingerprint,
+        "verified_by": output.verified_by.fingerprint if output.verified_by else None,
+        "role": output.role,
+        "format": output.format,
+        "filename": output.filename,
+        "media_type": output.media_type,
+        "up_axis": output.up_axis,
+    }
 
 
 def _inputs_first(node: Node) -> Iterator[Node]:

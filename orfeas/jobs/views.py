@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from orfeas.jobs.plan import Plan
+
+T = TypeVar("T")
 
 
 class JobState(StrEnum):
@@ -143,3 +145,25 @@ class JobView:
     def state(self) -> JobState:
         """The state of the latest run."""
         return self.latest.state if self.latest else JobState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file of one run of a job."""
+
+    asset_id: str
+    run_number: int
+    role: str
+    format: str
+    filename: str
+    size_bytes: int
+    media_type: str
+    up_axis: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list, and the cursor of the next part."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

@@ -112,7 +112,7 @@ def _revision(database: Database) -> str | None:
 
 
 def _upgrade(database: Database) -> None:
-    from alembic import command  # noqa: PLC0415 - a start that has nothing to migrate does without it
+    from alembic import command
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with database.transaction() as connection:
@@ -123,7 +123,7 @@ def _upgrade(database: Database) -> None:
 
 def migration_config(connection: Connection) -> Any:
     """Alembic's configuration, working on an open connection."""
-    from alembic.config import Config as AlembicConfig  # noqa: PLC0415 - as above
+    from alembic.config import Config as AlembicConfig
 
     config = AlembicConfig()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

@@ -5,6 +5,8 @@ Times are seconds since the epoch as floats; every owned row has a `tenant`.
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -32,6 +35,8 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -112,6 +117,7 @@ stages = Table(
     Column("version", Integer, nullable=False),
     Column("queue", String(8), nullable=False),
     Column("keep", String(16), nullable=False),
+    Column("timeout_s", Float, nullable=False),
     Column("parameters", JSON, nullable=False),
     Column("model", JSON),
     Column("inputs", JSON, nullable=False),
@@ -134,7 +140,9 @@ stages = Table(
     Column("last_used_at", Float),
     UniqueConstraint("tenant", "fingerprint"),
     Index(None, "queue", "state", "priority", "wanted_at"),
-    Index("ix_stages_running", "owner", sqlite_where=text("owner IS NOT NULL"), postgresql_where=text("owner IS NOT NULL")),
+    Index(
+        "ix_stages_running", "owner", sqlite_where=text("owner IS NOT NULL"), postgresql_where=text("owner IS NOT NULL")
+    ),
 )
 """Memoised work. `output` is the hash of its blob; NULL where the report is all there is."""
 

@@ -1,0 +1,229 @@
+"""Plan from the end: which stages of a plan have to run, and a run's interest in them (design, 3a.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orfeas.storage.blobs import Storage
+from orfeas.storage.tables import AnyRow, counters, run_stages, runs, stage_inputs, stages
+
+UNFINISHED = ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Enlisted:
+    """What became of a plan's stages.
+
+    Attributes
+    ----------
+    needed : names of the stages that have to run, or are running
+    reused : names of the stages whose kept results are used, and of those before them
+    joined : every target that has to run was already wanted by somebody else
+    """
+
+    needed: tuple[str, ...]
+    reused: tuple[str, ...]
+    joined: bool
+    queues: frozenset[str]
+
+
+def upsert(connection: Connection, table: Table) -> Any:
+    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
+def count(connection: Connection, name: str, amount: int = 1) -> None:
+    """Add to a counter that survives restarts."""
+    if amount:
+        insert = upsert(connection, counters).values(name=name, value=amount)
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + amount})
+        )
+
+
+def enlist(
+    connection: Connection,
+    blobs: Storage,
+    *,
+    tenant: str,
+    document: dict[str, Any],
+    run_id: str,
+    priority: int,
+    now: float,
+) -> Enlisted:
+    """Write the run's interest in every stage of the plan and want those that are absent."""
+    nodes: list[dict[str, Any]] = document["nodes"]
+    rows = _rows(connection, tenant, nodes)
+    targets = set(document["targets"])
+    needed = _needed(blobs, nodes, rows, targets)
+    unfinished_targets = [rows[fp] for fp in needed if fp in targets]
+    joined = bool(unfinished_targets) and all(row.state in ("wanted", "running") for row in unfinished_targets)
+    want(connection, [rows[fp] for fp in needed], priority=priority, now=now)
+    connection.execute(
+        run_stages.insert(),
+        [
+            {
+                "run_id": run_id,
+                "stage_id": rows[node["fingerprint"]].id,
+                "position": position,
+                "target": node["fingerprint"] in targets,
+                "interest": node["fingerprint"] in needed,
+            }
+            for position, node in enumerate(nodes)
+        ],
+    )
+    kept = [rows[node["fingerprint"]] for node in nodes if node["fingerprint"] not in needed]
+    _touch(connection, kept, now)
+    _count_reuse(connection, nodes, needed, joined=joined)
+    return Enlisted(
+        needed=tuple(rows[fp].name for fp in needed),
+        reused=tuple(row.name for row in kept),
+        joined=joined,
+        queues=frozenset(rows[fp].queue for fp in needed),
+    )
+
+
+def _rows(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
+    """The stage rows of a plan by fingerprint, made where they are missing."""
+    rows = _find(connection, tenant, nodes)
+    missing = [node for node in nodes if node["fingerprint"] not in rows]
+    if missing:
+        _insert(connection, tenant, missing)
+        rows = _find(connection, tenant, nodes)
+        _insert_edges(connection, missing, rows)
+    return rows
+
+
+def _find(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
+    wanted = [node["fingerprint"] for node in nodes]
+    found = connection.execute(
+        select(
+            stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.queue, stages.c.state, stages.c.output,
+            stages.c.output_bytes, stages.c.priority,
+        )
+        .where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted))
+        .order_by(stages.c.id)
+        .with_for_update()
+    )  # fmt: skip
+    return {row.fingerprint: row for row in found}
+
+
+def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> None:
+    # Always in the same order, so that two transactions cannot wait for each other.
+    values = [
+        {
+            "tenant": tenant,
+            "state": "absent",
+            **node,
+        }
+        for node in sorted(nodes, key=lambda node: str(node["fingerprint"]))
+    ]
+    connection.execute(upsert(connection, stages).on_conflict_do_nothing(), values)
+
+
+def _insert_edges(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
+    edges = {
+        (rows[node["fingerprint"]].id, rows[part["stage"]].id)
+        for node in nodes
+        for part in node["inputs"]
+        if "stage" in part
+    }
+    if edges:
+        connection.execute(
+            upsert(connection, stage_inputs).on_conflict_do_nothing(),
+            [{"stage_id": stage, "input_id": source} for stage, source in sorted(edges)],
+        )
+
+
+def _needed(blobs: Storage, nodes: list[dict[str, Any]], rows: dict[str, AnyRow], targets: set[str]) -> dict[str, None]:
+    """Fingerprints that have no result, found from the targets backwards; in plan order."""
+    inputs = {node["fingerprint"]: [part["stage"] for part in node["inputs"] if "stage" in part] for node in nodes}
+    pending, needed = list(targets), set()
+    while pending:
+        fingerprint = pending.pop()
+        if fingerprint not in needed and not has_result(blobs, rows[fingerprint]):
+            needed.add(fingerprint)
+            pending.extend(inputs[fingerprint])
+    return {node["fingerprint"]: None for node in nodes if node["fingerprint"] in needed}
+
+
+def has_result(blobs: Storage, row: AnyRow) -> bool:
+    """A stage is done only while its blob is there, whole."""
+    return row.state == "done" and (row.output is None or blobs.exists(row.output, row.output_bytes))
+
+
+def want(connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: float) -> None:
+    """Ask for stages: start those that are at rest, lift the others to a better priority."""
+    rows = list(rows)
+    resting = [row.id for row in rows if row.state in ("absent", "failed", "done")]
+    busy = [row.id for row in rows if row.state in ("wanted", "running") and row.priority > priority]
+    if resting:
+        connection.execute(
+            update(stages)
+            .where(stages.c.id.in_(resting))
+            .values(
+                state="wanted", priority=priority, wanted_at=now, owner=None, lease_until=None, attempts=0, crashes=0,
+                fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
+            )
+        )  # fmt: skip
+    if busy:
+        connection.execute(update(stages).where(stages.c.id.in_(busy)).values(priority=priority))
+
+
+def _touch(connection: Connection, kept: list[AnyRow], now: float) -> None:
+    """Last use is noted at most once an hour."""
+    if kept:
+        stale = and_(
+            stages.c.id.in_([row.id for row in kept]), func.coalesce(stages.c.last_used_at, 0.0) < now - 3600.0
+        )
+        connection.execute(update(stages).where(stale).values(last_used_at=now))
+
+
+def _count_reuse(connection: Connection, nodes: list[dict[str, Any]], needed: dict[str, None], *, joined: bool) -> None:
+    by_tier = {"latents": [0, 0], "stages": [0, 0]}
+    for node in nodes:
+        tier = "latents" if node["keep"] == "latent" else "stages"
+        by_tier[tier][node["fingerprint"] in needed] += 1
+    for tier, (hits, misses) in by_tier.items():
+        count(connection, f"cache.{tier}.hits", hits)
+        count(connection, f"cache.{tier}.misses", misses)
+    count(connection, "cache.stages.joined", int(joined))
+
+
+def withdraw(connection: Connection, run_id: str) -> list[str]:
+    """End a run's interest; stages that nobody else wants become absent. Returns the owners to be told."""
+    mine = select(run_stages.c.stage_id).where(run_stages.c.run_id == run_id, run_stages.c.interest)
+    others = (
+        select(run_stages.c.stage_id, func.min(runs.c.priority).label("priority"))
+        .join(runs, runs.c.id == run_stages.c.run_id)
+        .where(
+            run_stages.c.interest,
+            run_stages.c.run_id != run_id,
+            run_stages.c.stage_id.in_(mine),
+            runs.c.state.in_(UNFINISHED),
+        )
+        .group_by(run_stages.c.stage_id)
+    )
+    still = {row.stage_id: row.priority for row in connection.execute(others)}
+    unfinished = connection.execute(
+        select(stages.c.id, stages.c.owner, stages.c.priority)
+        .where(stages.c.id.in_(mine), stages.c.state.in_(("wanted", "running")))
+        .with_for_update()
+    ).all()
+    dropped = [row.id for row in unfinished if row.id not in still]
+    if dropped:
+        connection.execute(
+            update(stages).where(stages.c.id.in_(dropped)).values(state="absent", owner=None, lease_until=None)
+        )
+    changed = {row.id: still[row.id] for row in unfinished if row.id in still and still[row.id] != row.priority}
+    if changed:
+        levels = case(changed, value=stages.c.id)
+        connection.execute(update(stages).where(stages.c.id.in_(list(changed))).values(priority=levels))
+    connection.execute(update(run_stages).where(run_stages.c.run_id == run_id).values(interest=False))
+    return [row.owner for row in unfinished if row.id in dropped and row.owner]

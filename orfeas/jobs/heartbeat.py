@@ -1,0 +1,45 @@
+"""A worker's row: that it lives, and what it does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from orfeas.jobs.enlist import upsert
+from orfeas.storage.database import Database
+from orfeas.storage.tables import workers
+
+BEAT_EVERY_S = 5.0
+
+
+class Heartbeat:
+    """Writes the row at most every five seconds."""
+
+    def __init__(self, database: Database, worker_id: str, queue: str, device: str | None = None) -> None:
+        self._database = database
+        self._fixed = {
+            "id": worker_id, "queue": queue, "device": device, "host": socket.gethostname(), "pid": os.getpid(),
+            "started_at": time.time(),
+        }  # fmt: skip
+        self._beaten_at = float("-inf")
+
+    def beat(self, stage_id: int | None, memory_bytes: int | None = None) -> None:
+        """Say that the worker lives; `stage_id` is the stage at work, None when idle."""
+        if time.monotonic() - self._beaten_at < BEAT_EVERY_S:
+            return
+        self._beaten_at = time.monotonic()
+        state = {
+            "heartbeat_at": time.time(),
+            "state": "idle" if stage_id is None else "busy",
+            "stage_id": stage_id,
+            "memory_bytes": memory_bytes,
+        }
+        with self._database.transaction() as connection:
+            insert = upsert(connection, workers).values(**self._fixed, **state)
+            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=state))
+
+    def end(self) -> None:
+        """Take the row away: the worker has ended in order."""
+        with self._database.transaction() as connection:
+            connection.execute(workers.delete().where(workers.c.id == self._fixed["id"]))

@@ -1,0 +1,82 @@
+"""A plan run in this process without rows: what `orfeas generate` does."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orfeas.jobs.child import STAGES
+from orfeas.jobs.plan import Node, Plan
+from orfeas.stages.runner import Runner
+from orfeas.stages.task import Done, Task, TaskInput
+from orfeas.storage.blobs import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class InlineProgress:
+    """`percent` of the whole, and the stage at work."""
+
+    percent: float
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class InlineResult:
+    """The plan's files by name, and each stage's report by its name."""
+
+    files: list[tuple[str, bytes]]
+    reports: dict[str, dict[str, Any]]
+
+
+class InlineRunner:
+    """Runs the stages of a plan one after the other."""
+
+    def __init__(self, blobs: Storage) -> None:
+        self._blobs = blobs
+
+    def run(
+        self, plan: Plan, *, sources: Mapping[str, bytes], on_progress: Callable[[InlineProgress], None]
+    ) -> InlineResult:
+        """Run everything; raises what a stage raises. `sources` are the bytes of the plan's blobs by hash."""
+        for module in STAGES:
+            importlib.import_module(module)
+        for data in sources.values():
+            self._blobs.put(data)
+        runner, made = Runner(self._blobs), dict[str, Done]()
+        nodes = plan.nodes()
+        total = sum(node.spec.weight for node in nodes)
+        before = 0
+        for node in nodes:
+            made[node.fingerprint] = runner.run(_task(node, made), _share(node, before, total, on_progress))
+            before += node.spec.weight
+        return InlineResult(
+            files=[(out.filename, self._blobs.read(made[out.node.fingerprint].blob or "")) for out in plan.outputs],
+            reports={node.spec.name: made[node.fingerprint].report for node in nodes},
+        )
+
+
+def _share(
+    node: Node, before: int, total: int, on_progress: Callable[[InlineProgress], None]
+) -> Callable[[float], None]:
+    def report(fraction: float) -> None:
+        on_progress(InlineProgress(100.0 * (before + node.spec.weight * fraction) / total, node.spec.name))
+
+    report(0.0)
+    return report
+
+
+def _task(node: Node, made: Mapping[str, Done]) -> Task:
+    return Task(
+        fingerprint=node.fingerprint,
+        name=node.spec.name,
+        parameters=node.spec.parameters(),
+        inputs=tuple(
+            TaskInput(part.fingerprint, made[part.fingerprint].blob, part.spec.name, made[part.fingerprint].report)
+            if isinstance(part, Node)
+            else TaskInput(part.fingerprint, part.blob, None, None)
+            for part in node.inputs
+        ),
+        durable=False,
+    )

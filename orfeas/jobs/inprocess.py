@@ -1,0 +1,147 @@
+"""Stages run without a child: the io worker's threads, and everything in one process."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import select
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from orfeas.errors import InternalError, OrfeasError
+from orfeas.jobs.child import REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
+from orfeas.jobs.heartbeat import Heartbeat
+from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.sweep import Sweeper
+from orfeas.jobs.wakeups import Inbox, LocalWakeups, Wakeups
+from orfeas.stages.runner import InputGoneError, Runner
+from orfeas.storage.blobs import Storage
+from orfeas.storage.database import Database
+
+if TYPE_CHECKING:
+    from orfeas.jobs.worker import Stop
+
+log = logging.getLogger(__name__)
+
+IO_THREADS = 8
+IDLE_S = 1.0
+SWEEP_EVERY_S = 60.0
+
+
+def work_through(leases: Leases, runner: Runner, claim: Claim, *, claim_next: str | None = None) -> Claim | None:
+    """Run one stage here and report what came of it; the next claim, if one is asked for."""
+    reporter = _Reporter(leases, claim.stage_id)
+    try:
+        done = runner.run(claim.task, reporter)
+    except CancelledError:
+        return None
+    except InputGoneError:
+        leases.restore_inputs(claim.stage_id)
+    except OrfeasError as error:
+        leases.fail(claim.stage_id, error)
+    except Exception:
+        log.exception("stage %s failed unexpectedly", claim.task.name)
+        leases.fail(claim.stage_id, InternalError(f"The stage {claim.task.name} failed unexpectedly."))
+    else:
+        return leases.finish(claim.stage_id, done, claim_next=claim_next)
+    return None
+
+
+class _Reporter:
+    """Progress to the rows now and then; raises when the stage is not wanted any more."""
+
+    def __init__(self, leases: Leases, stage_id: int) -> None:
+        self._leases = leases
+        self._stage_id = stage_id
+        self._written_at = time.monotonic()
+        self._written = 0.0
+
+    def __call__(self, fraction: float) -> None:
+        now = time.monotonic()
+        if now - self._written_at < REPORT_EVERY_S:
+            return
+        self._written_at = now
+        if fraction - self._written >= REPORT_STEP:
+            self._written = fraction
+            wanted = self._leases.progress(self._stage_id, min(1.0, fraction))
+        else:
+            wanted = self._leases.renew(self._stage_id)
+        if not wanted:
+            raise CancelledError
+
+
+class LocalWorker:
+    """Runs every ready stage in the calling thread, for tests and tools."""
+
+    def __init__(
+        self, database: Database, blobs: Storage, wakeups: Wakeups, *, hand_over: bool = True,
+        modules: tuple[str, ...] = STAGES, queues: tuple[str, ...] = ("cpu", "io"),
+    ) -> None:  # fmt: skip
+        for module in modules:
+            importlib.import_module(module)
+        self.leases = Leases(database, blobs, wakeups, str(uuid.uuid4()))
+        self._runner = Runner(blobs, hand_over=hand_over)
+        self._queues = queues
+
+    def drain(self) -> int:
+        """Work until nothing is ready; how many stages were run."""
+        ran = 0
+        while any(self.step(queue) for queue in self._queues):
+            ran += 1
+        return ran
+
+    def step(self, queue: str = "cpu") -> bool:
+        """Run the best ready stage of a queue, if any."""
+        claim = self.leases.claim(queue)
+        if claim is not None:
+            work_through(self.leases, self._runner, claim)
+        return claim is not None
+
+
+class IoWorker:
+    """One light process with several threads for work that waits; it also sweeps."""
+
+    def __init__(
+        self, database: Database, blobs: Storage, wakeups: LocalWakeups, worker_id: str, stop: Stop,
+        sweeper: Sweeper, modules: tuple[str, ...],
+    ) -> None:  # fmt: skip
+        self._database, self._blobs, self._wakeups = database, blobs, wakeups
+        self._stop, self._sweeper, self._modules = stop, sweeper, modules
+        self._ids = [worker_id, *(str(uuid.uuid4()) for _ in range(IO_THREADS - 1))]
+        self._heartbeat = Heartbeat(database, worker_id, "io")
+
+    def run(self) -> None:
+        """Work until asked to stop, then wait for the stages in hand."""
+        threads = [threading.Thread(target=self._serve, args=(name,), daemon=True) for name in self._ids]
+        for thread in threads:
+            thread.start()
+        swept_at = float("-inf")
+        while self._stop.asked_at is None:
+            self._heartbeat.beat(None)
+            if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                swept_at = time.monotonic()
+                self._sweep()
+            readable, _, _ = select.select(self._stop.watched(), [], [], IDLE_S)
+            self._stop.check(readable)
+        for thread in threads:
+            thread.join(timeout=IDLE_S)
+        self._heartbeat.end()
+
+    def _sweep(self) -> None:
+        try:
+            self._sweeper.sweep(time.time())
+        except Exception:
+            log.exception("the sweep failed; it is tried again in a minute")
+
+    def _serve(self, worker_id: str) -> None:
+        leases = Leases(self._database, self._blobs, self._wakeups, worker_id)
+        runner, inbox = Runner(self._blobs), Inbox(self._wakeups, "io", worker_id)
+        while self._stop.asked_at is None:
+            claim = leases.claim("io")
+            if claim is None:
+                inbox.wait(IDLE_S)
+            else:
+                work_through(leases, runner, claim)
+        inbox.close()

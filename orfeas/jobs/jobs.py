@@ -1,0 +1,430 @@
+"""The engine's front: open jobs, run plans, read, list, cancel, delete."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select, update
+
+from orfeas.domain.caller import Caller
+from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, QueueFullError
+from orfeas.jobs import outcome
+from orfeas.jobs.discard import discard_job
+from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
+from orfeas.jobs.outcome import clock, new_id
+from orfeas.jobs.plan import Plan, plan_document, privately
+from orfeas.jobs.progress import measured_seconds
+from orfeas.jobs.queue import QueueStatus, queue_status, queued_runs
+from orfeas.jobs.reading import views
+from orfeas.jobs.views import JobFile, JobInput, JobView, Page, RunRequest, Surface
+from orfeas.jobs.wakeups import Wakeups
+from orfeas.storage.blobs import Storage
+from orfeas.storage.database import Database
+from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
+
+WEIGHTS_KEPT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """`queue_max` queued runs; `timeout_s` seconds a run may take in all."""
+
+    queue_max: int = 100
+    timeout_s: float = 1800.0
+
+
+class Jobs:
+    """Jobs and their runs over the rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Storage,
+        wakeups: Wakeups,
+        limits: JobLimits | None = None,
+        *,
+        now: Callable[[], float] = clock,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._wakeups = wakeups
+        self._limits = limits or JobLimits()
+        self._now = now
+        self._measured: dict[tuple[Any, ...], tuple[float, dict[str, float] | None]] = {}
+
+    # making
+
+    def open(
+        self,
+        caller: Caller,
+        surface: Surface,
+        input: JobInput,
+        *,
+        batch: tuple[str, int] | None = None,
+        tags: tuple[str, ...] = (),
+        hidden: bool = False,
+        job_id: str | None = None,
+    ) -> JobView:
+        """A pending job: its input is stored, nothing is asked yet."""
+        job_id = job_id or new_id()
+        with self._database.transaction() as connection:
+            self._insert_job(connection, caller, surface, job_id, input, batch, tags, hidden=hidden)
+            outcome.emit(connection, job_id, "state", {"state": "pending"}, run=None, now=self._now())
+            return self._get(connection, caller, job_id)
+
+    def create(
+        self,
+        caller: Caller,
+        surface: Surface,
+        request: RunRequest,
+        *,
+        input: JobInput | None = None,
+        job_id: str | None = None,
+        batch: tuple[str, int] | None = None,
+        tags: tuple[str, ...] = (),
+        hidden: bool = False,
+        retried_from: str | None = None,
+        derived_from: str | None = None,
+        private: bool = False,
+    ) -> JobView:
+        """A new job with one run. With everything made already it is `succeeded` at once.
+
+        Raises
+        ------
+        QueueFullError
+            As many runs are queued as may be; cached and joined ones never count.
+        DiskFullError
+            There is too little free disk for new work.
+        """
+        job_id = job_id or new_id()
+        weights = self._weights(request)
+        with self._database.transaction() as connection:
+            self._insert_job(
+                connection, caller, surface, job_id, input or JobInput(), batch, tags, hidden=hidden,
+                retried_from=retried_from, derived_from=derived_from,
+            )  # fmt: skip
+            queues = self._start(connection, caller, job_id, 1, request, weights, private=private)
+            job = self._get(connection, caller, job_id)
+        self._wake(queues)
+        return job
+
+    def add_run(
+        self, caller: Caller, job_id: str, request: RunRequest, *, private: bool = False
+    ) -> tuple[JobView, bool]:
+        """A further run of a job; True when the identical run is in flight and was joined instead."""
+        weights = self._weights(request)
+        with self._database.transaction() as connection:
+            job = self._get(connection, caller, job_id)
+            latest = job.latest
+            same = latest is not None and latest.fingerprint == request.plan.fingerprint
+            if latest is not None and same and not latest.state.final and not private:
+                return job, True
+            number = latest.number + 1 if latest else 1
+            queues = self._start(connection, caller, job.id, number, request, weights, private=private)
+            job = self._get(connection, caller, job.id)
+        self._wake(queues)
+        return job, False
+
+    # reading
+
+    def get(self, caller: Caller, job_id: str) -> JobView:
+        """One job; `JobNotFoundError` for an unknown, malformed or foreign id."""
+        with self._database.read() as connection:
+            return self._get(connection, caller, job_id)
+
+    def by_input_filename(self, caller: Caller, filename: str) -> JobView:
+        """The job whose input is stored under that name."""
+        with self._database.read() as connection:
+            job_id = connection.execute(
+                select(jobs.c.id).where(jobs.c.input_filename == filename, jobs.c.tenant == caller.tenant)
+            ).scalar()
+            return self._get(connection, caller, job_id or "")
+
+    def list(
+        self,
+        caller: Caller,
+        *,
+        state: str | None = None,
+        type: str | None = None,
+        tag: str | None = None,
+        batch: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        newest_first: bool = True,
+    ) -> Page[JobView]:
+        """A page of the caller's jobs by time; hidden ones are in no list."""
+        where = [jobs.c.tenant == caller.tenant, jobs.c.hidden.is_(False)]
+        where += [column == value for column, value in ((jobs.c.state, state), (jobs.c.type, type)) if value]
+        if batch:
+            where.append(jobs.c.batch_id == batch)
+        if tag:
+            where.append(jobs.c.tags.as_string().contains(json.dumps(tag), autoescape=True))
+        if cursor:
+            where.append(_after(cursor, newest_first=newest_first))
+        order = (jobs.c.created_at.desc(), jobs.c.id.desc()) if newest_first else (jobs.c.created_at, jobs.c.id)
+        with self._database.read() as connection:
+            rows = connection.execute(select(jobs).where(*where).order_by(*order).limit(limit + 1)).all()
+            shown = rows[:limit]
+            return Page(
+                items=tuple(views(connection, shown)),
+                next_cursor=_cursor(shown[-1]) if len(rows) > limit else None,
+            )
+
+    def files(self, caller: Caller, job_id: str) -> tuple[JobFile, ...]:
+        """The files of all runs of a job, the latest run's first."""
+        with self._database.read() as connection:
+            self._get(connection, caller, job_id)
+            rows = connection.execute(
+                select(job_assets, runs.c.number, assets.c.size_bytes, assets.c.media_type)
+                .join(runs, runs.c.id == job_assets.c.run_id)
+                .join(assets, and_(assets.c.id == job_assets.c.asset_id, assets.c.tenant == runs.c.tenant))
+                .where(job_assets.c.job_id == job_id.lower())
+                .order_by(runs.c.number.desc(), job_assets.c.position)
+            )
+            return tuple(
+                JobFile(
+                    asset_id=row.asset_id, run_number=row.number, role=row.role, format=row.format,
+                    filename=row.filename, size_bytes=row.size_bytes, media_type=row.media_type, up_axis=row.up_axis,
+                )
+                for row in rows
+            )  # fmt: skip
+
+    def find_output(self, caller: Caller, plan: Plan) -> str | None:
+        """The blob of the plan's first output, if it is made already."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(stages.c.output, stages.c.output_bytes).where(
+                    stages.c.tenant == caller.tenant,
+                    stages.c.fingerprint == plan.outputs[0].node.fingerprint,
+                    stages.c.state == "done",
+                )
+            ).one_or_none()
+        if row is None or not self._blobs.exists(row.output, row.output_bytes):
+            return None
+        return str(row.output)
+
+    def cached(self, caller: Caller, plan: Plan) -> bool:
+        """Whether every file of the plan is made already."""
+        wanted = {node.fingerprint for node in plan.targets}
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(stages.c.fingerprint, stages.c.output, stages.c.output_bytes).where(
+                    stages.c.tenant == caller.tenant, stages.c.fingerprint.in_(wanted), stages.c.state == "done"
+                )
+            ).all()
+        kept = {row.fingerprint for row in rows if row.output is None or self._blobs.exists(row.output)}
+        return kept == wanted
+
+    def queue_status(self, caller: Caller) -> QueueStatus:
+        """Depth, age and workers."""
+        with self._database.read() as connection:
+            return queue_status(connection, caller.tenant, self._now())
+
+    def measured_seconds(self, request: RunRequest) -> dict[str, float] | None:
+        """Median seconds per stage of finished runs like this one; None before there are five."""
+        key = (request.type, request.engine, request.model, request.profile, request.quality)
+        read_at, found = self._measured.get(key, (-WEIGHTS_KEPT_S, None))
+        if time.monotonic() - read_at > WEIGHTS_KEPT_S:
+            with self._database.read() as connection:
+                found = measured_seconds(connection, request)
+            self._measured[key] = (time.monotonic(), found)
+        return found
+
+    # ending
+
+    def cancel(self, caller: Caller, job_id: str) -> JobView:
+        """Cancel the latest run; a final one stays as it is."""
+        owners: list[str] = []
+        with self._database.transaction() as connection:
+            job = self._get(connection, caller, job_id)
+            latest = job.latest
+            if latest is not None and not latest.state.final:
+                run = connection.execute(select(runs).where(runs.c.id == latest.id).with_for_update()).one()
+                if run.state in UNFINISHED:
+                    owners = outcome.cancel(connection, run, self._now())
+            job = self._get(connection, caller, job_id)
+        for owner in owners:
+            self._wakeups.recheck(owner)
+        return job
+
+    def delete(self, caller: Caller, job_id: str) -> None:
+        """Remove a final job with what no other job uses."""
+        with self._database.transaction() as connection:
+            job = self._get(connection, caller, job_id)
+            if any(not run.state.final for run in job.runs):
+                raise JobNotFinalError("The job is still at work: cancel it first.", job_id=job.id)
+            unused = discard_job(connection, job.id, caller.tenant, self._now())
+        for blob in unused:
+            self._blobs.delete(blob)
+
+    # inside a transaction
+
+    def _get(self, connection: Connection, caller: Caller, job_id: str) -> JobView:
+        row = connection.execute(
+            select(jobs).where(jobs.c.id == job_id.lower(), jobs.c.tenant == caller.tenant)
+        ).one_or_none()
+        if row is None:
+            raise JobNotFoundError(f"There is no job {job_id[:64]!r}.")
+        return views(connection, [row])[0]
+
+    def _insert_job(
+        self,
+        connection: Connection,
+        caller: Caller,
+        surface: Surface,
+        job_id: str,
+        input: JobInput,
+        batch: tuple[str, int] | None,
+        tags: tuple[str, ...],
+        *,
+        hidden: bool,
+        retried_from: str | None = None,
+        derived_from: str | None = None,
+    ) -> None:
+        now = self._now()
+        connection.execute(
+            jobs.insert().values(
+                id=job_id, tenant=caller.tenant, surface=surface.value, hidden=hidden, tags=[*tags],
+                batch_id=batch[0] if batch else None, batch_index=batch[1] if batch else None,
+                input=asdict(input), input_asset=input.asset_id, input_filename=input.filename,
+                retried_from=retried_from, derived_from=derived_from, state="pending", sequence=0,
+                created_at=now, updated_at=now,
+            )
+        )  # fmt: skip
+        if input.asset_id:
+            connection.execute(
+                update(assets)
+                .where(assets.c.id == input.asset_id, assets.c.tenant == caller.tenant)
+                .values(expires_at=None, last_used_at=now)
+            )
+
+    def _start(
+        self,
+        connection: Connection,
+        caller: Caller,
+        job_id: str,
+        number: int,
+        request: RunRequest,
+        weights: tuple[dict[str, float], bool],
+        *,
+        private: bool,
+    ) -> frozenset[str]:
+        """Write the run, want what is absent, and end it at once when nothing is."""
+        now, run_id = self._now(), new_id()
+        plan = privately(request.plan, run_id) if private else request.plan
+        document = plan_document(plan)
+        _insert_run(
+            connection,
+            caller,
+            job_id,
+            run_id,
+            number,
+            request,
+            plan,
+            weights,
+            private=private,
+            now=now,
+            limit_s=request.timeout_s or self._limits.timeout_s,
+        )
+        enlisted = enlist(
+            connection, self._blobs, tenant=caller.tenant, document=document, run_id=run_id, priority=request.priority,
+            now=now,
+        )  # fmt: skip
+        self._admit(connection, enlisted)
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(cached=not enlisted.needed, joined=enlisted.joined, reused=[*enlisted.reused])
+        )
+        run = connection.execute(select(runs).where(runs.c.id == run_id)).one()
+        if enlisted.needed:
+            outcome.set_state(connection, run, "queued", now)
+        else:
+            outcome.succeed(connection, self._blobs, run, outcome.stages_of(connection, run_id), now)
+        return enlisted.queues
+
+    def _admit(self, connection: Connection, enlisted: Enlisted) -> None:
+        if not enlisted.needed or enlisted.joined:
+            return
+        self._blobs.check_space()
+        queued = queued_runs(connection)
+        if queued > self._limits.queue_max:
+            raise QueueFullError(
+                f"{self._limits.queue_max} runs are waiting (ORFEAS_QUEUE_MAX). Try again when some have ended.",
+                limit=self._limits.queue_max, retry_after=5,
+            )  # fmt: skip
+
+    def _weights(self, request: RunRequest) -> tuple[dict[str, float], bool]:
+        published = {node.spec.name: float(node.spec.weight) for node in request.plan.nodes()}
+        measured = self.measured_seconds(request)
+        return ({**published, **measured}, True) if measured else (published, False)
+
+    def _wake(self, queues: frozenset[str]) -> None:
+        for queue in sorted(queues):
+            self._wakeups.wake(queue)
+
+
+def _insert_run(
+    connection: Connection,
+    caller: Caller,
+    job_id: str,
+    run_id: str,
+    number: int,
+    request: RunRequest,
+    plan: Plan,
+    weights: tuple[dict[str, float], bool],
+    *,
+    private: bool,
+    now: float,
+    limit_s: float,
+) -> None:
+    fallbacks = [
+        {"codes": sorted(f.codes), "change": f.change, "document": plan_document(f.plan)} for f in plan.fallbacks
+    ]
+    same = {
+        name: getattr(request, name)
+        for name in (
+            "type",
+            "request",
+            "engine",
+            "model",
+            "method",
+            "profile",
+            "quality",
+            "settings",
+            "priority",
+            "checks",
+        )
+    }
+    connection.execute(
+        runs.insert().values(
+            id=run_id, job_id=job_id, number=number, tenant=caller.tenant, fingerprint=plan.fingerprint,
+            outputs=plan_document(plan)["outputs"], fallbacks=fallbacks, weights=weights[0],
+            weights_measured=weights[1], state="queued", cached=False, joined=False, private=private, reused=[],
+            degraded=[], warnings=[*request.warnings], percent=0, created_at=now, deadline=now + limit_s, **same,
+        )
+    )  # fmt: skip
+
+
+def _cursor(row: AnyRow) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.id]).encode()).decode().rstrip("=")
+
+
+def _after(cursor: str, *, newest_first: bool) -> Any:
+    try:
+        created_at, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        created_at, job_id = float(created_at), str(job_id)
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise BadCursorError("The cursor is not one that this list gave; start without one.") from error
+    if created_at != created_at or abs(created_at) == float("inf") or "\x00" in job_id:
+        raise BadCursorError("The cursor is not one that this list gave; start without one.")
+    same = jobs.c.created_at == created_at
+    if newest_first:
+        return or_(jobs.c.created_at < created_at, and_(same, jobs.c.id < job_id))
+    return or_(jobs.c.created_at > created_at, and_(same, jobs.c.id > job_id))

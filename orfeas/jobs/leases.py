@@ -1,0 +1,369 @@
+"""What workers do to rows: claim a stage, report on it, give it back. Every write is guarded by the owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Integer, and_, case, cast, exists, func, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from orfeas.errors import (
+    AssetGoneError,
+    DeadlineExceededError,
+    OrfeasError,
+    StageCrashedError,
+    WorkerLostError,
+)
+from orfeas.jobs import outcome
+from orfeas.jobs.enlist import UNFINISHED, has_result, want
+from orfeas.jobs.outcome import clock
+from orfeas.jobs.wakeups import Wakeups
+from orfeas.stages.task import Done, Task, TaskInput
+from orfeas.storage.blobs import Storage
+from orfeas.storage.database import Database
+from orfeas.storage.tables import AnyRow, run_stages, runs, stage_inputs, stages, workers
+
+LEASE_S = 15.0
+MAX_ATTEMPTS = 3
+MAX_CRASHES = 2
+WAIT_LIFTS_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A stage that this worker runs, for `timeout_s` at most."""
+
+    stage_id: int
+    task: Task
+    timeout_s: float
+
+
+class Leases:
+    """The worker's side of the stage table.
+
+    Parameters
+    ----------
+    database, blobs, wakeups
+        Rows, files, and the way to tell other workers.
+    owner
+        The worker's id.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Storage, wakeups: Wakeups, owner: str, *, now: Callable[[], float] = clock
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._wakeups = wakeups
+        self.owner = owner
+        self._now = now
+
+    def claim(self, queue: str) -> Claim | None:
+        """Take the best stage that is ready, if any."""
+        with self._database.transaction() as connection:
+            return self._claim(connection, queue, after=None)
+
+    def progress(self, stage_id: int, fraction: float) -> bool:
+        """Report a share done, 0 to 1. False when the stage is not ours any more: stop."""
+        now = self._now()
+        with self._database.transaction() as connection:
+            mine = connection.execute(
+                update(stages)
+                .where(self._mine(stage_id), stages.c.fraction <= fraction)
+                .values(fraction=fraction, lease_until=now + LEASE_S)
+            ).rowcount
+            if not mine:
+                return self._is_mine(connection, stage_id)
+            for run in outcome.interested(connection, stage_id):
+                outcome.report_progress(connection, run, now)
+        return True
+
+    def renew(self, stage_id: int) -> bool:
+        """Keep the lease. False when the stage is not ours any more: stop."""
+        with self._database.transaction() as connection:
+            return bool(
+                connection.execute(
+                    update(stages).where(self._mine(stage_id)).values(lease_until=self._now() + LEASE_S)
+                ).rowcount
+            )
+
+    def is_mine(self, stage_id: int) -> bool:
+        """Whether the work is still wanted from this worker."""
+        with self._database.read() as connection:
+            return self._is_mine(connection, stage_id)
+
+    def finish(self, stage_id: int, made: Done, *, claim_next: str | None = None) -> Claim | None:
+        """Keep the result, end the runs that have all they need, and take the next stage, in one transaction."""
+        now = self._now()
+        with self._database.transaction() as connection:
+            kept = connection.execute(
+                update(stages)
+                .where(self._mine(stage_id))
+                .values(
+                    state="done", owner=None, lease_until=None, fraction=1.0, output=made.blob,
+                    output_bytes=made.size_bytes, report=made.report, seconds=made.seconds, finished_at=now,
+                    last_used_at=now, error=None,
+                )
+            ).rowcount  # fmt: skip
+            if kept:
+                outcome.advance(connection, self._blobs, stage_id, now)
+            claimed = self._claim(connection, claim_next, after=stage_id) if claim_next else None
+            queues = self._ready_queues(connection, stage_id, claimed) if kept else []
+        for queue in queues:
+            self._wakeups.wake(queue)
+        return claimed
+
+    def fail(self, stage_id: int, error: OrfeasError) -> None:
+        """The stage itself refused or failed: so do all runs that want it, each with a copy of the error."""
+        with self._database.transaction() as connection:
+            owners, queues = self._fail(connection, stage_id, error)
+        self._tell(owners, queues)
+
+    def crashed(self, stage_id: int) -> None:
+        """The child died of a signal of its own making: once more, then `stage_crashed`."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(stages).where(self._mine(stage_id))).one_or_none()
+            if row is None:
+                return
+            crashes = row.crashes + 1
+            connection.execute(update(stages).where(stages.c.id == stage_id).values(crashes=crashes))
+            if crashes < MAX_CRASHES:
+                _again(connection, [stage_id])
+                return
+            owners, queues = self._fail(connection, stage_id, StageCrashedError(
+                f"The stage {row.name} crashed {crashes} times. Try another input or a lower quality."
+            ))  # fmt: skip
+        self._tell(owners, queues)
+
+    def lost(self, stage_id: int) -> None:
+        """The child was killed from outside: up to three attempts, then `worker_lost`."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(stages).where(self._mine(stage_id))).one_or_none()
+            if row is None:
+                return
+            owners, queues = self._retry_or_fail(connection, row)
+        self._tell(owners, queues)
+
+    def give_back(self, stage_id: int) -> None:
+        """Let somebody else run it: this worker is going, through no fault of the stage."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(stages)
+                .where(self._mine(stage_id))
+                .values(state="wanted", owner=None, lease_until=None, fraction=0.0, attempts=stages.c.attempts - 1)
+            )
+        self._wakeups.wake_all()
+
+    def restore_inputs(self, stage_id: int) -> None:
+        """An input was swept meanwhile: go back to the nearest kept ancestors, not to the start."""
+        now = self._now()
+        with self._database.transaction() as connection:
+            if not self._is_mine(connection, stage_id):
+                return
+            _again(connection, [stage_id], attempts=-1)
+            gone = _want_inputs(connection, self._blobs, stage_id, now)
+            owners: list[str] = []
+            queues = ["cpu", "gpu", "io"]
+            if not gone:
+                owners, queues = self._fail(
+                    connection, stage_id, AssetGoneError("The uploaded file was removed; upload it again."), owned=False
+                )
+        self._tell(owners, queues)
+
+    def release_worker(self, worker_id: str) -> None:
+        """A worker process is gone: free its stages at once."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(select(stages).where(stages.c.owner == worker_id)).all()
+            told = [self._retry_or_fail(connection, row) for row in rows]
+            connection.execute(workers.delete().where(workers.c.id == worker_id))
+        for owners, queues in told:
+            self._tell(owners, queues)
+
+    def expire(self) -> None:
+        """Free stages whose lease ran out and end runs past their deadline. Cheap when there is nothing to do."""
+        now = self._now()
+        with self._database.read() as connection:
+            late = connection.execute(select(stages.c.id).where(_lapsed(now)).limit(1)).first()
+            over = connection.execute(select(runs.c.id).where(_overdue(now)).limit(1)).first()
+        if late is None and over is None:
+            return
+        told: list[tuple[list[str], list[str]]] = []
+        with self._database.transaction() as connection:
+            lapsed = connection.execute(select(stages).where(_lapsed(now))).all()
+            told += [self._retry_or_fail(connection, row) for row in lapsed]
+            for run in connection.execute(select(runs).where(_overdue(now))).all():
+                limit = round(run.deadline - run.created_at)
+                error = DeadlineExceededError(f"The job was not finished within {limit} s (ORFEAS_JOB_TIMEOUT_S).")
+                owners = outcome.fail(connection, self._blobs, run, error.as_job_error(), now)
+                told.append((owners, []))
+        for owners, queues in told:
+            self._tell(owners, queues)
+
+    # inside a transaction
+
+    def _mine(self, stage_id: int) -> ColumnElement[bool]:
+        return and_(stages.c.id == stage_id, stages.c.owner == self.owner, stages.c.state == "running")
+
+    def _is_mine(self, connection: Connection, stage_id: int) -> bool:
+        return connection.execute(select(stages.c.id).where(self._mine(stage_id))).first() is not None
+
+    def _claim(self, connection: Connection, queue: str, *, after: int | None) -> Claim | None:
+        now = self._now()
+        best = _best_ready(queue, now, after, sqlite=self._database.is_sqlite)
+        row = connection.execute(
+            update(stages)
+            .where(stages.c.id == best.scalar_subquery(), stages.c.state == "wanted")
+            .values(
+                state="running", owner=self.owner, lease_until=now + LEASE_S, attempts=stages.c.attempts + 1,
+                started_at=now, fraction=0.0,
+            )
+            .returning(stages)
+        ).one_or_none()  # fmt: skip
+        if row is None:
+            return None
+        outcome.begin(connection, row, now)
+        return _as_claim(connection, row)
+
+    def _fail(
+        self, connection: Connection, stage_id: int, error: OrfeasError, *, owned: bool = True
+    ) -> tuple[list[str], list[str]]:
+        now = self._now()
+        guard = self._mine(stage_id) if owned else stages.c.id == stage_id
+        problem = error.as_job_error()
+        failed = connection.execute(
+            update(stages)
+            .where(guard)
+            .values(state="failed", owner=None, lease_until=None, error=problem, finished_at=now)
+        ).rowcount
+        if not failed:
+            return [], []
+        if error.code == "result_invalid":
+            _fail_inputs(connection, stage_id, problem)
+        owners: list[str] = []
+        for run in outcome.interested(connection, stage_id):
+            owners += outcome.fail(connection, self._blobs, run, problem, now)
+        return owners, ["cpu", "gpu", "io"]
+
+    def _retry_or_fail(self, connection: Connection, row: AnyRow) -> tuple[list[str], list[str]]:
+        if row.attempts < MAX_ATTEMPTS:
+            _again(connection, [row.id])
+            return [], [row.queue]
+        error = WorkerLostError(f"The stage {row.name} lost its worker {row.attempts} times.")
+        return self._fail(connection, row.id, error, owned=False)
+
+    def _ready_queues(self, connection: Connection, stage_id: int, claimed: Claim | None) -> list[str]:
+        """Queues in which the end of a stage has made another one ready that this worker did not take."""
+        waiting = connection.execute(
+            select(stages.c.id, stages.c.queue)
+            .join(stage_inputs, stage_inputs.c.stage_id == stages.c.id)
+            .where(stage_inputs.c.input_id == stage_id, stages.c.state == "wanted")
+        ).all()
+        return sorted({row.queue for row in waiting if claimed is None or row.id != claimed.stage_id})
+
+    def _tell(self, owners: Sequence[str], queues: Sequence[str]) -> None:
+        for owner in owners:
+            self._wakeups.recheck(owner)
+        for queue in queues:
+            self._wakeups.wake(queue)
+
+
+def _best_ready(queue: str, now: float, after: int | None, *, sqlite: bool) -> Any:
+    """Order: priority lifted by waiting, the run in hand, the tenant with least running work, age."""
+    candidate = stages.alias("candidate")
+    source = stages.alias("source")
+    busy = stages.alias("busy")
+    undone = exists().where(
+        stage_inputs.c.stage_id == candidate.c.id, source.c.id == stage_inputs.c.input_id, source.c.state != "done"
+    )
+    lift = (now - candidate.c.wanted_at) / WAIT_LIFTS_S
+    # SQLite may lack floor(), and its cast truncates; PostgreSQL's cast rounds.
+    level = candidate.c.priority - (cast(lift, Integer) if sqlite else func.floor(lift))
+    load = (
+        select(func.count()).select_from(busy).where(busy.c.owner.is_not(None), busy.c.tenant == candidate.c.tenant)
+    ).scalar_subquery()
+    order: list[Any] = [level]
+    if after is not None:
+        ours = select(run_stages.c.run_id).where(run_stages.c.stage_id == after)
+        in_hand = select(run_stages.c.stage_id).where(run_stages.c.run_id.in_(ours), run_stages.c.interest)
+        order.append(case((candidate.c.id.in_(in_hand), 0), else_=1))
+    return (
+        select(candidate.c.id)
+        .where(candidate.c.queue == queue, candidate.c.state == "wanted", ~undone)
+        .order_by(*order, load, candidate.c.wanted_at, candidate.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=candidate)
+    )
+
+
+def _as_claim(connection: Connection, row: AnyRow) -> Claim:
+    makers: dict[str, AnyRow] = {
+        made.fingerprint: made
+        for made in connection.execute(
+            select(stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.output, stages.c.report)
+            .join(stage_inputs, stage_inputs.c.input_id == stages.c.id)
+            .where(stage_inputs.c.stage_id == row.id)
+        )
+    }
+    task = Task(
+        fingerprint=row.fingerprint,
+        name=row.name,
+        parameters=row.parameters,
+        inputs=tuple(_as_input(part, makers) for part in row.inputs),
+        durable=row.keep == "file",
+    )
+    return Claim(row.id, task, row.timeout_s)
+
+
+def _as_input(part: dict[str, Any], makers: dict[str, AnyRow]) -> TaskInput:
+    if "blob" in part:
+        return TaskInput(part["fingerprint"], part["blob"], None, None)
+    made = makers[part["stage"]]
+    return TaskInput(made.fingerprint, made.output, made.name, made.report)
+
+
+def _again(connection: Connection, stage_ids: list[int], *, attempts: int = 0) -> None:
+    connection.execute(
+        update(stages)
+        .where(stages.c.id.in_(stage_ids))
+        .values(state="wanted", owner=None, lease_until=None, fraction=0.0, attempts=stages.c.attempts + attempts)
+    )
+
+
+def _fail_inputs(connection: Connection, stage_id: int, problem: dict[str, Any]) -> None:
+    """A file that cannot be loaded again is no hit for the next request either."""
+    makers = select(stage_inputs.c.input_id).where(stage_inputs.c.stage_id == stage_id)
+    connection.execute(update(stages).where(stages.c.id.in_(makers)).values(state="failed", error=problem, output=None))
+
+
+def _want_inputs(connection: Connection, blobs: Storage, stage_id: int, now: float) -> bool:
+    """Want every absent ancestor and give the runs that wait for the stage an interest in it."""
+    pending, found = [stage_id], []
+    while pending:
+        makers = connection.execute(
+            select(stages)
+            .join(stage_inputs, stage_inputs.c.input_id == stages.c.id)
+            .where(stage_inputs.c.stage_id == pending.pop())
+        ).all()
+        absent = [row for row in makers if not has_result(blobs, row)]
+        found += absent
+        pending += [row.id for row in absent]
+    if found:
+        best = connection.execute(select(stages.c.priority).where(stages.c.id == stage_id)).scalar_one()
+        want(connection, found, priority=best, now=now)
+        waiting = select(run_stages.c.run_id).where(run_stages.c.stage_id == stage_id, run_stages.c.interest)
+        connection.execute(
+            update(run_stages)
+            .where(run_stages.c.run_id.in_(waiting), run_stages.c.stage_id.in_([row.id for row in found]))
+            .values(interest=True)
+        )
+    return bool(found)
+
+
+def _lapsed(now: float) -> ColumnElement[bool]:
+    return and_(stages.c.owner.is_not(None), stages.c.state == "running", stages.c.lease_until < now)
+
+
+def _overdue(now: float) -> ColumnElement[bool]:
+    return and_(or_(*(runs.c.state == state for state in UNFINISHED)), runs.c.deadline < now)

@@ -1,0 +1,265 @@
+"""How runs move on and end: events, results, failures, fallbacks. Always inside a caller's transaction."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from orfeas.domain.checks import evaluate
+from orfeas.errors import PostconditionFailedError
+from orfeas.jobs.enlist import UNFINISHED, enlist, upsert, withdraw
+from orfeas.jobs.progress import percent_done
+from orfeas.storage.blobs import Storage
+from orfeas.storage.tables import AnyRow, assets, events, job_assets, jobs, run_stages, runs, stages
+
+KINDS = {
+    "model": "mesh",
+    "rejected": "mesh",
+    "preview": "image",
+    "texture": "image",
+    "source": "image",
+    "bundle": "archive",
+}
+
+
+def emit(
+    connection: Connection, job_id: str, kind: str, payload: dict[str, Any], *, run: int | None, now: float
+) -> int:
+    """Write the job's next event; rising numbers without gaps."""
+    sequence = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(sequence=jobs.c.sequence + 1, updated_at=now)
+        .returning(jobs.c.sequence)
+    ).scalar_one()
+    connection.execute(
+        events.insert().values(job_id=job_id, sequence=sequence, run=run, kind=kind, payload=payload, created_at=now)
+    )
+    return int(sequence)
+
+
+def interested(connection: Connection, stage_id: int) -> list[AnyRow]:
+    """The unfinished runs that want a stage."""
+    return list(
+        connection.execute(
+            select(runs)
+            .join(run_stages, run_stages.c.run_id == runs.c.id)
+            .where(run_stages.c.stage_id == stage_id, run_stages.c.interest, runs.c.state.in_(UNFINISHED))
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+    )
+
+
+def stages_of(connection: Connection, run_id: str) -> list[AnyRow]:
+    """The run's stages in plan order, with `target` and `interest`."""
+    return list(
+        connection.execute(
+            select(run_stages.c.position, run_stages.c.target, run_stages.c.interest, stages)
+            .join(stages, stages.c.id == run_stages.c.stage_id)
+            .where(run_stages.c.run_id == run_id)
+            .order_by(run_stages.c.position)
+        )
+    )
+
+
+def begin(connection: Connection, stage: AnyRow, now: float) -> None:
+    """A stage was claimed: its queued runs are running now."""
+    for run in interested(connection, stage.id):
+        if run.state == "queued":
+            set_state(connection, run, "running", now, started_at=now)
+        report_progress(connection, run, now)
+
+
+def set_state(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
+    """Change a run's state, the job's copy of it, and say so."""
+    connection.execute(update(runs).where(runs.c.id == run.id).values(state=state, **values))
+    connection.execute(update(jobs).where(jobs.c.id == run.job_id).values(state=state, type=run.type, updated_at=now))
+    emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now)
+
+
+def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
+    """Write where the run stands; the percentage never falls."""
+    rows = stages_of(connection, run.id)
+    percent = max(run.percent, percent_done(rows, run.weights))
+    at_work = next((row for row in rows if row.interest and row.state == "running"), None)
+    connection.execute(update(runs).where(runs.c.id == run.id).values(percent=percent))
+    emit(
+        connection,
+        run.job_id,
+        "progress",
+        {"percent": percent, "stage": at_work.name if at_work else None},
+        run=run.number,
+        now=now,
+    )
+
+
+def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -> None:
+    """A stage is done: end the runs that have all they asked for, report on the others."""
+    for run in interested(connection, stage_id):
+        rows = stages_of(connection, run.id)
+        if all(row.state == "done" for row in rows if row.target):
+            succeed(connection, blobs, run, rows, now)
+        else:
+            report_progress(connection, run, now)
+
+
+def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyRow], now: float) -> str:
+    """Compare with what was required, then list the files. Returns the final state."""
+    result = _result(run, rows)
+    checks = evaluate(run.checks, result["measures"]) if run.checks else []
+    result["checks"] = checks
+    rejected = [check for check in checks if not check["ok"]]
+    if rejected:
+        names = ", ".join(f"{c['name']} (wanted {c['wanted']}, measured {c['measured']})" for c in rejected)
+        error = PostconditionFailedError(f"The result does not satisfy: {names}.", measures=result["measures"])
+        if fall_back(connection, blobs, run, error.code, now):
+            return "running"
+        result["assets"] = [
+            {**asset, "role": "rejected"} if asset["role"] == "model" else asset for asset in result["assets"]
+        ]
+        _list_files(connection, run, result["assets"], result["measures"], now)
+        _finish(connection, run, "failed", now, result=result, error=error.as_job_error())
+        return "failed"
+    _list_files(connection, run, result["assets"], result["measures"], now)
+    warnings = list(dict.fromkeys([*run.warnings, *_warnings(rows)]))
+    method = result["method"] or run.method
+    _finish(
+        connection, run, "succeeded", now, result=result, percent=100, warnings=warnings, method=method,
+        timings=result["timings"],
+    )  # fmt: skip
+    return "succeeded"
+
+
+def _finish(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
+    set_state(connection, run, state, now, finished_at=now, **values)
+    emit(connection, run.job_id, "end", {"state": state}, run=run.number, now=now)
+
+
+def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
+    by_fingerprint = {row.fingerprint: row for row in rows}
+    listed, measures = [], {}
+    for output in run.outputs:
+        made = by_fingerprint[output["stage"]]
+        listed.append(
+            {
+                **{key: output[key] for key in ("role", "format", "filename", "media_type", "up_axis")},
+                "asset_id": made.output,
+                "size_bytes": made.output_bytes,
+            }
+        )
+        if output["verified_by"]:
+            report = by_fingerprint[output["verified_by"]].report or {}
+            measures[output["format"]] = report.get("measures", {})
+    reports = {row.name: row.report for row in rows if row.report}
+    return {
+        "assets": listed,
+        "measures": measures,
+        "timings": {row.name: row.seconds for row in rows if row.interest and row.seconds is not None},
+        "reports": reports,
+        "method": next((r["method"] for r in reports.values() if r.get("method")), run.method),
+        "degraded": run.degraded,
+    }
+
+
+def _warnings(rows: list[AnyRow]) -> list[str]:
+    return [warning for row in rows if row.report for warning in row.report.get("warnings", [])]
+
+
+def _list_files(
+    connection: Connection, run: AnyRow, listed: list[dict[str, Any]], measures: dict[str, Any], now: float
+) -> None:
+    for position, asset in enumerate(listed):
+        insert = upsert(connection, assets).values(
+            tenant=run.tenant,
+            id=asset["asset_id"],
+            kind=KINDS.get(asset["role"], "other"),
+            origin="job",
+            mesh=_mesh_facts(measures.get(asset["format"])) if asset["role"] in ("model", "rejected") else None,
+            created_at=now,
+            last_used_at=now,
+            expires_at=None,
+            **{key: asset[key] for key in ("format", "media_type", "size_bytes", "filename", "up_axis")},
+        )
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["tenant", "id"], set_={"last_used_at": now, "expires_at": None}
+            )
+        )
+        connection.execute(
+            job_assets.insert().values(
+                run_id=run.id,
+                position=position,
+                job_id=run.job_id,
+                **{key: asset[key] for key in ("asset_id", "role", "format", "filename", "up_axis")},
+            )
+        )
+
+
+def _mesh_facts(measured: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not measured:
+        return None
+    return {
+        "faces": measured.get("face_count"),
+        "vertices": measured.get("vertex_count"),
+        "extents_mm": measured.get("extents_mm"),
+    }
+
+
+def fail(connection: Connection, blobs: Storage, run: AnyRow, error: dict[str, Any], now: float) -> list[str]:
+    """End a run with a copy of the error, or let it fall back. Returns the owners whose work is not needed any more."""
+    if fall_back(connection, blobs, run, error["code"], now):
+        return []
+    owners = withdraw(connection, run.id)
+    _finish(connection, run, "failed", now, error=error)
+    return owners
+
+
+def cancel(connection: Connection, run: AnyRow, now: float) -> list[str]:
+    """End a run by request. Returns the owners whose work is not needed any more."""
+    owners = withdraw(connection, run.id)
+    _finish(connection, run, "cancelled", now)
+    return owners
+
+
+def fall_back(connection: Connection, blobs: Storage, run: AnyRow, code: str, now: float) -> bool:
+    """Replace this run's later stages by the lighter ones it allowed; others keep theirs (design, 3a.11)."""
+    chosen = next((f for f in run.fallbacks if code in f["codes"]), None)
+    if chosen is None:
+        return False
+    withdraw(connection, run.id)
+    connection.execute(run_stages.delete().where(run_stages.c.run_id == run.id))
+    document = chosen["document"]
+    enlisted = enlist(
+        connection, blobs, tenant=run.tenant, document=document, run_id=run.id, priority=run.priority, now=now
+    )
+    values = {
+        "outputs": document["outputs"],
+        "fallbacks": [f for f in run.fallbacks if f is not chosen],
+        "degraded": [*run.degraded, chosen["change"]],
+    }
+    connection.execute(update(runs).where(runs.c.id == run.id).values(**values))
+    emit(
+        connection,
+        run.job_id,
+        "warning",
+        {"message": chosen["change"].get("message", ""), "code": code},
+        run=run.number,
+        now=now,
+    )
+    if not enlisted.needed:
+        fresh = connection.execute(select(runs).where(runs.c.id == run.id)).one()
+        succeed(connection, blobs, fresh, stages_of(connection, run.id), now)
+    return True
+
+
+def new_id() -> str:
+    """A UUID version 4, lower case."""
+    return str(uuid.uuid4())
+
+
+def clock() -> float:
+    """Seconds since the epoch."""
+    return time.time()

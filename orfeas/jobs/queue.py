@@ -1,0 +1,82 @@
+"""What waits and who works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from orfeas.storage.tables import jobs, run_stages, runs, stages, workers
+
+SILENT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """`depth` queued and `running` runs; `oldest_seconds` the longest wait, None when nothing waits."""
+
+    depth: int
+    running: int
+    oldest_seconds: float | None
+    by_type: dict[str, int]
+    workers: tuple[dict[str, Any], ...]
+
+
+def queued_runs(connection: Connection) -> int:
+    """Runs that wait for work of their own; joined ones never count."""
+    query = select(func.count()).select_from(runs).where(runs.c.state == "queued", runs.c.joined.is_(False))
+    return int(connection.execute(query).scalar_one())
+
+
+def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus:
+    """The queue as a caller may see it: job ids of its own tenant only."""
+    counts = {
+        (row.state, row.type): row.number
+        for row in connection.execute(
+            select(runs.c.state, runs.c.type, func.count().label("number"))
+            .where(runs.c.state.in_(("queued", "running")))
+            .group_by(runs.c.state, runs.c.type)
+        )
+    }
+    oldest = connection.execute(select(func.min(runs.c.created_at)).where(runs.c.state == "queued")).scalar()
+    by_type: dict[str, int] = {}
+    for (_, kind), number in counts.items():
+        by_type[kind] = by_type.get(kind, 0) + number
+    return QueueStatus(
+        depth=sum(number for (state, _), number in counts.items() if state == "queued"),
+        running=sum(number for (state, _), number in counts.items() if state == "running"),
+        oldest_seconds=None if oldest is None else round(max(0.0, now - oldest), 3),
+        by_type=by_type,
+        workers=tuple(_workers(connection, tenant, now)),
+    )
+
+
+def _workers(connection: Connection, tenant: str, now: float) -> list[dict[str, Any]]:
+    at_work = {
+        row.owner: row.job_id
+        for row in connection.execute(
+            select(stages.c.owner, func.min(jobs.c.id).label("job_id"))
+            .join(run_stages, run_stages.c.stage_id == stages.c.id)
+            .join(runs, runs.c.id == run_stages.c.run_id)
+            .join(jobs, jobs.c.id == runs.c.job_id)
+            .where(
+                stages.c.owner.is_not(None), run_stages.c.interest, runs.c.state == "running", jobs.c.tenant == tenant
+            )
+            .group_by(stages.c.owner)
+        )
+    }
+    alive = connection.execute(
+        select(workers).where(workers.c.heartbeat_at > now - SILENT_S).order_by(workers.c.queue, workers.c.started_at)
+    )
+    return [
+        {
+            "id": row.id,
+            "queue": row.queue,
+            "device": row.device,
+            "state": row.state,
+            "job_id": at_work.get(row.id),
+            "heartbeat_at": row.heartbeat_at,
+        }
+        for row in alive
+    ]

@@ -1,0 +1,121 @@
+"""Rows to views."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from orfeas.jobs import outcome
+from orfeas.jobs.progress import percent_done, seconds_left
+from orfeas.jobs.views import JobInput, JobState, JobView, Progress, RunView, Surface
+from orfeas.storage.tables import AnyRow, run_stages, runs
+
+UNFINISHED = ("queued", "running")
+PENDING = Progress(percent=None)
+
+
+def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
+    """Jobs with their runs; two statements for all, two more for each that is at work."""
+    by_job: dict[str, list[AnyRow]] = defaultdict(list)
+    ids = [row.id for row in rows]
+    if ids:
+        for run in connection.execute(select(runs).where(runs.c.job_id.in_(ids)).order_by(runs.c.number)):
+            by_job[run.job_id].append(run)
+    return [_view(connection, row, by_job[row.id]) for row in rows]
+
+
+def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobView:
+    latest = its_runs[-1] if its_runs else None
+    at_work = latest is not None and latest.state in UNFINISHED
+    rows = outcome.stages_of(connection, latest.id) if latest is not None and at_work else []
+    return JobView(
+        id=job.id,
+        tenant=job.tenant,
+        surface=Surface(job.surface),
+        hidden=job.hidden,
+        batch_id=job.batch_id,
+        batch_index=job.batch_index,
+        tags=tuple(job.tags),
+        input=JobInput(**job.input),
+        retried_from=job.retried_from,
+        derived_from=job.derived_from,
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+        sequence=job.sequence,
+        runs=tuple(_run_view(run) for run in its_runs),
+        progress=_progress(latest, rows),
+        queue_position=_queue_position(connection, latest),
+        eta_seconds=_eta(latest, rows),
+        joined_to=_joined_to(connection, latest, rows),
+    )
+
+
+def _run_view(run: AnyRow) -> RunView:
+    names = (
+        "id", "number", "type", "fingerprint", "request", "engine", "model", "method", "profile", "quality", "settings",
+        "priority", "created_at", "started_at", "finished_at", "cached", "joined", "result", "error", "percent",
+    )  # fmt: skip
+    return RunView(
+        state=JobState(run.state),
+        reused=tuple(run.reused),
+        warnings=tuple(run.warnings),
+        **{name: getattr(run, name) for name in names},
+    )
+
+
+def _progress(run: AnyRow | None, rows: Iterable[AnyRow]) -> Progress:
+    if run is None:
+        return PENDING
+    planned = [row for row in rows if row.interest]
+    if not planned:
+        return Progress(percent=run.percent)
+    at_work = [row for row in planned if row.state == "running"]
+    shown = at_work[0] if at_work else next((row for row in planned if row.state != "done"), planned[-1])
+    return Progress(
+        percent=max(run.percent, percent_done(planned, run.weights)),
+        stage=shown.name,
+        stage_index=planned.index(shown) + 1,
+        stage_count=len(planned),
+        message=(f"{shown.name}: {round(100 * shown.fraction)} %" if at_work else f"waiting for {shown.name}"),
+    )
+
+
+def _queue_position(connection: Connection, run: AnyRow | None) -> int | None:
+    if run is None or run.state != "queued":
+        return None
+    ahead = connection.execute(
+        select(func.count())
+        .select_from(runs)
+        .where(
+            runs.c.state == "queued",
+            or_(
+                runs.c.priority < run.priority,
+                and_(runs.c.priority == run.priority, runs.c.created_at < run.created_at),
+            ),
+        )
+    ).scalar_one()
+    return int(ahead) + 1
+
+
+def _eta(run: AnyRow | None, rows: Sequence[AnyRow]) -> float | None:
+    """Only from measured runs, and only once the work has begun."""
+    if run is None or run.state != "running" or not run.weights_measured:
+        return None
+    return round(seconds_left(rows, run.weights), 3)
+
+
+def _joined_to(connection: Connection, run: AnyRow | None, rows: Sequence[AnyRow]) -> str | None:
+    """The job of the oldest run that shares the last unfinished stage."""
+    unfinished = [row.id for row in rows if row.interest and row.state != "done"]
+    if run is None or not run.joined or not unfinished:
+        return None
+    oldest = connection.execute(
+        select(runs.c.job_id)
+        .join(run_stages, run_stages.c.run_id == runs.c.id)
+        .where(run_stages.c.stage_id == unfinished[-1], run_stages.c.interest, runs.c.state.in_(UNFINISHED))
+        .order_by(runs.c.created_at, runs.c.id)
+        .limit(1)
+    ).scalar()
+    return oldest if oldest != run.job_id else None

@@ -1,0 +1,269 @@
+"""The worker's parent: claims stages, keeps leases, watches its child's memory and time.
+
+It imports no numpy. The child computes; its death is seen here at once and frees the stage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from orfeas.config import Config
+from orfeas.domain.stages import Queue
+from orfeas.errors import OrfeasError, StageMemoryError, StageTimeoutError
+from orfeas.jobs.child import STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
+from orfeas.jobs.heartbeat import Heartbeat
+from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.sweep import Sweeper
+from orfeas.jobs.wakeups import RECHECK, Inbox, LocalWakeups
+from orfeas.storage.blobs import FolderStorage
+from orfeas.storage.database import Database, migrate
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+IDLE_S = 1.0
+RENEW_S = 4.0
+CANCEL_GRACE_S = 1.0
+DRAIN_S = 10.0
+
+
+class Stop:
+    """SIGTERM, SIGINT, or the end of the supervisor: finish the stage in hand, then go."""
+
+    def __init__(self, life_fd: int | None = None) -> None:
+        self.asked_at: float | None = None
+        self.life_fd = life_fd
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+
+    def on_signals(self) -> None:
+        """Listen to SIGTERM and SIGINT; `select` on the watched descriptors returns at once."""
+        signal.set_wakeup_fd(self._write.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def watched(self) -> list[int]:
+        """Descriptors that become readable when it is time to go."""
+        return [self._read.fileno(), *([self.life_fd] if self.life_fd is not None else [])]
+
+    def ask(self) -> None:
+        """Stop after the stage in hand."""
+        self.asked_at = self.asked_at or time.monotonic()
+
+    def check(self, readable: list[int]) -> bool:
+        """Whether to stop, after a look at what became readable."""
+        if self._read.fileno() in readable:
+            with contextlib.suppress(BlockingIOError):
+                self._read.recv(64)
+        if self.life_fd in readable:
+            self.ask()
+            self.life_fd = None
+        return self.asked_at is not None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the stage in hand has used up the time to drain."""
+        return self.asked_at is not None and time.monotonic() - self.asked_at > DRAIN_S
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask()
+
+
+@dataclass
+class _InHand:
+    """The stage that the child runs."""
+
+    claim: Claim
+    started: float
+    renewed: float
+    cancelled_at: float | None = None
+
+
+class CpuWorker:
+    """One parent and one child, one stage at a time."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        inbox: Inbox,
+        heartbeat: Heartbeat,
+        settings: ChildSettings,
+        stop: Stop,
+        queue: str = "cpu",
+    ) -> None:
+        self._leases = leases
+        self._inbox = inbox
+        self._heartbeat = heartbeat
+        self._settings = settings
+        self._stop = stop
+        self._queue = queue
+        self._child = Child(settings)
+
+    def run(self) -> None:
+        """Work until asked to stop."""
+        claim: Claim | None = None
+        try:
+            while self._stop.asked_at is None or claim is not None:
+                claim = claim or self._leases.claim(self._queue)
+                if claim is None:
+                    self._idle()
+                else:
+                    claim = self._work(claim)
+        finally:
+            self._child.kill()
+            self._inbox.close()
+            self._heartbeat.end()
+
+    def _idle(self) -> None:
+        self._heartbeat.beat(None)
+        readable, _, _ = select.select([self._inbox.fileno(), *self._stop.watched()], [], [], IDLE_S)
+        self._inbox.drain()
+        self._stop.check(readable)
+        if not readable:
+            self._leases.expire()
+
+    def _work(self, claim: Claim) -> Claim | None:
+        """See a stage through; the next claim, taken in the transaction that finished this one."""
+        now = time.monotonic()
+        hand = _InHand(claim, started=now, renewed=now)
+        self._heartbeat.beat(claim.stage_id)
+        if not self._child.send(claim.task):
+            self._replace_child()
+            self._child.send(claim.task)
+        while True:
+            watched = [self._child.connection.fileno(), self._inbox.fileno(), *self._stop.watched()]
+            readable, _, _ = select.select(watched, [], [], self._tick(hand))
+            self._stop.check(readable)
+            if self._child.connection.fileno() in readable:
+                ended, following = self._hear(hand)
+                if ended:
+                    return following
+            if self._inbox.fileno() in readable and RECHECK in self._inbox.drain():
+                self._cancel_unless(hand, self._leases.is_mine(claim.stage_id))
+            if self._watch(hand):
+                return None
+
+    def _tick(self, hand: _InHand) -> float:
+        return 0.1 if hand.cancelled_at or self._stop.asked_at else TICK_S
+
+    def _hear(self, hand: _InHand) -> tuple[bool, Claim | None]:
+        """Take the child's message: (the stage has ended here, the next claim)."""
+        stage_id = hand.claim.stage_id
+        try:
+            kind, body = self._child.connection.recv()
+        except (EOFError, OSError):
+            self._bury(hand)
+            return True, None
+        if kind == "progress":
+            if hand.cancelled_at is None:
+                self._cancel_unless(hand, self._leases.progress(stage_id, body))
+            return False, None
+        if kind == "done":
+            following = None if self._stop.asked_at else self._queue
+            return True, self._leases.finish(stage_id, body, claim_next=following)
+        self._end_otherwise(stage_id, kind, body)
+        return True, None
+
+    def _end_otherwise(self, stage_id: int, kind: str, body: Any) -> None:
+        if kind == "gone":
+            self._leases.restore_inputs(stage_id)
+        elif kind == "error":
+            self._leases.fail(stage_id, body)
+            if isinstance(body, StageMemoryError):
+                self._replace_child()
+        elif kind == "unexpected":
+            error, traceback = body
+            log.error("stage failed unexpectedly\n%s", traceback)
+            self._leases.fail(stage_id, error)
+
+    def _watch(self, hand: _InHand) -> bool:
+        """Lease, memory, time, cancel and drain; True when the child had to be ended."""
+        now, claim = time.monotonic(), hand.claim
+        if now - hand.renewed > RENEW_S:
+            hand.renewed = now
+            self._heartbeat.beat(claim.stage_id)
+            self._cancel_unless(hand, self._leases.renew(claim.stage_id))
+        if hand.cancelled_at and now - hand.cancelled_at > CANCEL_GRACE_S:
+            self._replace_child()
+            return True
+        if self._stop.overdue:
+            self._child.kill()
+            self._leases.give_back(claim.stage_id)
+            return True
+        error = self._over_limit(hand, now)
+        if error is not None:
+            self._replace_child()
+            self._leases.fail(claim.stage_id, error)
+        return error is not None
+
+    def _over_limit(self, hand: _InHand, now: float) -> OrfeasError | None:
+        limit_s = hand.claim.timeout_s
+        if now - hand.started > limit_s:
+            return StageTimeoutError(f"The stage {hand.claim.task.name} took more than {limit_s:g} s.", limit=limit_s)
+        if self._child.memory_bytes() > 0.9 * self._settings.memory_bytes:
+            limit_mb = self._settings.memory_bytes // 2**20
+            return StageMemoryError(TOO_MUCH_MEMORY.format(limit_mb=limit_mb), limit=limit_mb)
+        return None
+
+    def _cancel_unless(self, hand: _InHand, still_mine: bool) -> None:
+        if not still_mine and hand.cancelled_at is None:
+            hand.cancelled_at = time.monotonic()
+            self._child.send("cancel")
+
+    def _bury(self, hand: _InHand) -> None:
+        crashed = self._child.crashed()
+        log.warning("child died in %s (exit code %s)", hand.claim.task.name, self._child.process.exitcode)
+        self._replace_child()
+        if crashed:
+            self._leases.crashed(hand.claim.stage_id)
+        else:
+            self._leases.lost(hand.claim.stage_id)
+
+    def _replace_child(self) -> None:
+        self._child.kill()
+        self._child = Child(self._settings)
+
+
+def run_worker(
+    config: Config, queue: Queue, worker_id: str, life_fd: int | None, *, modules: tuple[str, ...] = STAGES
+) -> None:
+    """Work on a queue until SIGTERM, or until the supervisor's end of `life_fd` closes."""
+    # Inherited by the child: one BLAS thread each, or the workers fight for the cores.
+    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    database = Database(config.database_url)
+    migrate(database, config.data_dir)
+    blobs = FolderStorage(config.data_dir, config.disk_reserve_mb * 1_000_000)
+    wakeups, stop = LocalWakeups(config.data_dir), Stop(life_fd)
+    stop.on_signals()
+    if queue is Queue.IO:
+        from orfeas.jobs.inprocess import IoWorker
+
+        IoWorker(database, blobs, wakeups, worker_id, stop, Sweeper(database, blobs, config), modules).run()
+        return
+    settings = ChildSettings(
+        config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules
+    )
+    CpuWorker(
+        Leases(database, blobs, wakeups, worker_id),
+        Inbox(wakeups, queue.value, worker_id),
+        Heartbeat(database, worker_id, queue.value),
+        settings,
+        stop,
+        queue.value,
+    ).run()
+
+
+def child_memory_bytes(workers: int) -> int:
+    """Address space of a compute child: its share of the machine, at least 4 GB, at most 16 GB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(4 * 10**9, min(16 * 10**9, int(0.7 * total / max(1, workers))))
