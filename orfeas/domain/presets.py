@@ -153,7 +153,9 @@ class Printer:
 
     def holds(self, size_mm: tuple[float, float, float]) -> bool:
         """Whether a box of x, y, z millimetres, z up, fits without being turned."""
-        return all(side <= limit * self.usable_share for side, limit in zip(size_mm, self.volume_mm, strict=True))
+        return all(
+            side <= limit * self.usable_share + 1e-6 for side, limit in zip(size_mm, self.volume_mm, strict=True)
+        )
 
 
 PRINTERS = MappingProxyType(
