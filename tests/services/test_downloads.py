@@ -29,7 +29,7 @@ def test_names_that_mean_something(name, wanted):
     [
         "..", ".", "", "...stl", ".stl", "..\\..\\etc\\passwd", "../../etc/passwd.stl", "/etc/passwd",
         "model.stl\x00.png",
-        "model.glb/..", "model .glb", "%2e%2e%2fmodel.stl", f"model_{OTHER}.stl", "C:model.stl", "model.stl.", 
+        "model.glb/..", "model .glb", "%2e%2e%2fmodel.stl", f"model_{OTHER}.stl", "C:model.stl", "model.stl.",
         "a" * 300 + ".stl",
         "passwd", "~root.stl", "model.stl\n",
     ],

@@ -20,12 +20,13 @@ from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.generation import (
     FormatsSchema,
-    GenerateFormSchema,
+    GenerateFromImageSchema,
     GenerateSchema,
     GenerationStartedSchema,
+    ImageOrFileUploadSchema,
+    ImageUploadSchema,
     JobRecordSchema,
     UploadedSchema,
-    UploadSchema,
     options_from,
 )
 from orfeas.routes.waiting import finish, wait_seconds
@@ -41,7 +42,7 @@ GENERATE_PROBLEMS = (
 
 
 @blp.post("/api/upload-image")
-@compatible_body(blp, UploadSchema, files=("image",), json_too=False)
+@compatible_body(blp, ImageUploadSchema, files=("image",), json_too=False)
 @blp.response(200, UploadedSchema)
 @problems(blp, *UPLOAD_PROBLEMS)
 @example(files={"image": PHOTO}, response=samples.UPLOADED)
@@ -51,7 +52,7 @@ def upload_image(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/upload-image")
-@compatible_body(blp, UploadSchema, files=("image", "file"), json_too=False)
+@compatible_body(blp, ImageOrFileUploadSchema, files=("image", "file"), json_too=False)
 @blp.response(200, UploadedSchema)
 @problems(blp, *UPLOAD_PROBLEMS)
 @example(files={"file": PHOTO}, response=samples.UPLOADED)
@@ -71,7 +72,7 @@ def generate_3d(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/generate")
-@compatible_body(blp, GenerateFormSchema, files=("image",), json_too=False)
+@compatible_body(blp, GenerateFromImageSchema, files=("image",), json_too=False)
 @blp.response(200, GenerationStartedSchema)
 @problems(blp, *GENERATE_PROBLEMS)
 @example(files={"image": PHOTO}, request={"format": "glb", "quality": "medium"}, response=samples.STARTED)

@@ -108,7 +108,7 @@ def checked(options: Options, surface: Surface, default_engine: str = "auto") ->
     ignored = dict(_without_effect(options))
     if ignored and surface is Surface.V1:
         raise ParameterNotSupportedError(
-            next(iter(ignored.values())),
+            f"{next(iter(ignored.values())).rstrip('.')}; leave it out.",
             errors=[_error(pointer, text, "parameter_not_supported") for pointer, text in ignored.items()],
         )
     return _request(options), [*ignored.values(), *_hints(options)]

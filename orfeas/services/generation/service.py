@@ -123,6 +123,10 @@ class GenerationService:
         spelled = {**run.request, **recorded(request)}
         return _run_request(request, plan, spelled, priority=run.priority, warnings=())
 
+    def job(self, caller: Caller, job_id: str) -> JobView:
+        """One job, for its record."""
+        return self._jobs.get(caller, job_id)
+
     # common
 
     def _store(self, caller: Caller, data: bytes | IO[bytes], filename: str) -> tuple[Asset, JobInput, str]:

@@ -12,9 +12,10 @@ from orfeas.routes.schemas.generation.answers import (
 )
 from orfeas.routes.schemas.generation.requests import (
     BatchGenerateSchema,
-    GenerateFormSchema,
+    GenerateFromImageSchema,
     GenerateSchema,
-    UploadSchema,
+    ImageOrFileUploadSchema,
+    ImageUploadSchema,
     options_from,
 )
 from orfeas.routes.schemas.generation.v1 import GenerationSchema, v1_options
@@ -26,12 +27,13 @@ __all__ = [
     "BatchStatusSchema",
     "EstimateSchema",
     "FormatsSchema",
-    "GenerateFormSchema",
+    "GenerateFromImageSchema",
     "GenerateSchema",
     "GenerationSchema",
     "GenerationStartedSchema",
+    "ImageOrFileUploadSchema",
+    "ImageUploadSchema",
     "JobRecordSchema",
-    "UploadSchema",
     "UploadedSchema",
     "options_from",
     "v1_options",

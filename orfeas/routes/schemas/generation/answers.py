@@ -181,7 +181,7 @@ class BatchStartedSchema(_Warned):
     status = fields.String()
 
 
-class BatchCountsSchema(Schema):
+class BatchStatusCountsSchema(Schema):
     """How many jobs are in each state."""
 
     queued = fields.Integer(required=True)
@@ -207,7 +207,7 @@ class BatchStatusSchema(_Warned):
     batch_id = fields.String(required=True)
     status = fields.String(required=True)
     total_jobs = fields.Integer(required=True)
-    counts = fields.Nested(BatchCountsSchema, required=True)
+    counts = fields.Nested(BatchStatusCountsSchema, required=True)
     progress = fields.Integer(required=True)
     jobs = fields.List(fields.Nested(BatchJobSchema), required=True)
 

@@ -14,8 +14,12 @@ from orfeas.services.generation import Options, options_of
 SIDES = ("width", "height", "depth")
 
 
-class UploadSchema(Schema):
-    """The picture is the file part; there are no further members."""
+class ImageUploadSchema(Schema):
+    """The picture is the file part `image`; there are no further members."""
+
+
+class ImageOrFileUploadSchema(Schema):
+    """The picture is the file part `image` or `file`; there are no further members."""
 
 
 class CompatibleDimensionsSchema(Schema):
@@ -55,7 +59,7 @@ class GenerateSchema(_CompatibleMembers):
     mesh_format = FormatName(load_default=None, allow_none=True, metadata={"description": "The same as format."})
 
 
-class GenerateFormSchema(_CompatibleMembers):
+class GenerateFromImageSchema(_CompatibleMembers):
     """Make a model of the picture in the part `image`."""
 
     format = FormatName(load_default=None, allow_none=True, metadata={"description": "stl where none is named."})

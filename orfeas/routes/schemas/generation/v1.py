@@ -10,6 +10,7 @@ from orfeas.domain import limits
 from orfeas.domain.presets import PRINTERS, PROFILES
 from orfeas.routes.schemas.common import Flag, Integer, Number, SourceSchema, Text, Word
 from orfeas.routes.schemas.generation.fields import FormatName, ShapeMembers, between
+from orfeas.routes.schemas.jobs import DimensionsSchema
 from orfeas.services.generation import Options, options_of
 
 
@@ -34,14 +35,6 @@ class Seed(Integer):
         if found is not None and not limits.SEED[0] <= found <= limits.SEED[1]:
             raise ValidationError(f"Must be {limits.SEED[0]} to {limits.SEED[1]}, or random.")
         return found
-
-
-class DimensionsSchema(Schema):
-    """A box in millimetres: x, y and z, y up, z towards the viewer."""
-
-    width = Number(required=True, validate=between(limits.SIDE_MM))
-    height = Number(required=True, validate=between(limits.SIDE_MM))
-    depth = Number(required=True, validate=between(limits.SIDE_MM))
 
 
 class TextureSchema(Schema):
