@@ -48,6 +48,7 @@ def robot() -> Image.Image:
     p.box((180, 250), (332, 340), (222, 228, 232), 12)
     for i, colour in enumerate([(214, 66, 56), (236, 190, 62), (92, 178, 96)]):
         p.ball((212 + 44 * i, 295), (15, 15), colour)
+    p.limb((256, 180), (256, 200), 30, steel)
     p.box((166, 78), (346, 200), steel, 34)
     for x in (214, 298):
         p.ball((x, 132), (26, 26), (250, 250, 244))
@@ -68,6 +69,7 @@ def _outlined(p: Painter, skin: tuple[int, int, int], hair: tuple[int, int, int]
               shoe: tuple[int, int, int]) -> None:  # fmt: skip
     line = (44, 32, 36)
     for grow, plain in ((5, True), (0, False)):
+
         def tint(colour: tuple[int, int, int], plain: bool = plain) -> tuple[int, int, int]:
             return line if plain else colour
 
@@ -121,7 +123,11 @@ def star() -> Image.Image:
     points = [_polar((256, 270), 236 if i % 2 == 0 else 98, -90 + 36 * i) for i in range(10)]
     for i in range(10):
         light = 1.0 if i % 2 == 0 else 0.82
-        p.polygon([(256, 270), points[i], points[(i + 1) % 10]], (round(248 * light), round(196 * light), round(58 * light)), 0)
+        p.polygon(
+            [(256, 270), points[i], points[(i + 1) % 10]],
+            (round(248 * light), round(196 * light), round(58 * light)),
+            0,
+        )
     return p.image()
 
 
@@ -162,7 +168,9 @@ def fur() -> Image.Image:
     depth = np.sqrt(np.clip(1 - (radius / 225) ** 2, 0, 1))
     light = 0.6 + 0.45 * np.clip((-0.45 * (p.x - 256) - 0.55 * (p.y - 256)) / 225 + 0.7 * depth, 0, 1)
     texture = 0.9 + 0.2 * noise(3, 8)
-    p.lay_covered(np.clip((212 + hairs - radius) / 44 + 0.5, 0, 1), np.array([196, 150, 196]) * (light * texture)[..., None])
+    p.lay_covered(
+        np.clip((212 + hairs - radius) / 44 + 0.5, 0, 1), np.array([196, 150, 196]) * (light * texture)[..., None]
+    )
     for x in (206, 306):
         p.ball((x, 232), (22, 26), (30, 26, 36), gloss=0.7)
     return p.image()
@@ -171,8 +179,8 @@ def fur() -> Image.Image:
 def apple() -> Image.Image:
     """An apple on a ground that grows darker downwards and sideways."""
     p = Painter()
-    p.limb((258, 130), (280, 66), 8, (96, 66, 42), 6)
-    p.ball((326, 92), (50, 20), (104, 164, 70), -24)
+    p.limb((254, 190), (276, 76), 10, (96, 66, 42), 6)
+    p.ball((316, 92), (54, 22), (104, 164, 70), -24)
     p.ball((200, 290), (128, 148), (206, 48, 44))
     p.ball((312, 290), (128, 148), (206, 48, 44))
     p.ball((256, 300), (150, 146), (212, 54, 48))
@@ -194,7 +202,9 @@ def landscape() -> Image.Image:
     sky += 90 * np.exp(-(((p.x - 380) ** 2 + (p.y - 110) ** 2) / 1800))[..., None]
     sky += 22 * (noise(11, 64) - 0.5)[..., None]
     picture = sky
-    for i, (base, height, colour) in enumerate(((250, 90, (126, 142, 168)), (310, 70, (86, 118, 104)), (400, 60, (58, 92, 54)))):
+    for i, (base, height, colour) in enumerate(
+        ((250, 90, (126, 142, 168)), (310, 70, (86, 118, 104)), (400, 60, (58, 92, 54)))
+    ):
         ridge = base - height * (noise(20 + i, 86 - 16 * i)[40] + 0.4 * noise(30 + i, 22)[90] - 0.6)
         shade = 0.8 + 0.5 * noise(40 + i, 12 - 3 * i) - 0.25 * noise(50 + i, 48)
         below = np.clip(p.y - ridge[None, :] + 0.5, 0, 1)[..., None]
@@ -244,7 +254,10 @@ def tree() -> Image.Image:
     p.limb((256, 492), (256, 300), 34, (112, 78, 52), 20)
     for end in ((150, 240), (360, 230), (256, 200)):
         p.limb((256, 330), end, 17, (112, 78, 52), 10)
-    for x, y, r in [(*_polar((256, 180), 108 * np.sqrt(rng.random()), 360 * rng.random()), 40 + 26 * rng.random()) for _ in range(34)]:
+    for x, y, r in [
+        (*_polar((256, 180), 108 * np.sqrt(rng.random()), 360 * rng.random()), 40 + 26 * rng.random())
+        for _ in range(34)
+    ]:
         green = rng.random()
         p.ball((x, y), (r, r * 0.9), (round(62 + 50 * green), round(122 + 48 * green), round(50 + 20 * green)), gloss=0)
     return p.image()
@@ -297,7 +310,9 @@ def leaf() -> Image.Image:
     angles = np.linspace(0, 360, 240, endpoint=False)
     lobes = 120 + 96 * np.abs(np.cos(np.radians(angles * 2.5))) ** 1.6 + 12 * np.cos(np.radians(angles * 20))
     p.limb((256, 300), (256, 498), 7, (140, 74, 40))
-    p.polygon([_polar((256, 240), float(r), float(a) - 90) for r, a in zip(lobes, angles, strict=True)], (208, 104, 44), 0.3)
+    p.polygon(
+        [_polar((256, 240), float(r), float(a) - 90) for r, a in zip(lobes, angles, strict=True)], (208, 104, 44), 0.3
+    )
     for angle in (-90, -18, -162, 40, 140):
         p.limb((256, 250), _polar((256, 240), 160, angle), 4, (160, 74, 36), 1)
     return p.image()

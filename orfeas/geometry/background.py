@@ -11,6 +11,8 @@ FLAT_RESIDUAL = 9.0
 # Share of the border that must follow the fit; the rest may be a subject that runs out of the frame.
 BORDER_SHARE = 0.7
 FIT_ROUNDS = 6
+# An enclosed opening is at least this share of the subject, or this near to the outside in units of the longest side.
+HOLE_AREA, HOLE_DEPTH = 0.008, 0.08
 
 
 def flat_background_alpha(rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -109,10 +111,17 @@ def _is_hole(
     longest: float,
 ) -> bool:
     """Whether an enclosed background-coloured region is an opening of the subject."""
-    if area < max(8.0, 4e-4 * subject_area) or float(np.median(distance[region])) > 0.7 * low:
+    if area < max(8.0, 4e-4 * subject_area) or not _is_plain(region, distance, low):
         return False
     contours, hierarchy = cv2.findContours(region.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     marks = [cv2.contourArea(c) for c, h in zip(contours, hierarchy[0], strict=True) if h[3] >= 0]
     if any(mark > 0.02 * area for mark in marks):
         return False
-    return area > 0.02 * subject_area or float(to_air[region].min()) < 0.1 * longest
+    return area > HOLE_AREA * subject_area or float(to_air[region].min()) < HOLE_DEPTH * longest
+
+
+def _is_plain(region: NDArray[np.bool_], distance: NDArray[np.float32], low: float) -> bool:
+    """Whether a region has the background's colour all over, its soft edge aside; a shaded eye has it in places."""
+    core = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8)) == 1
+    inner = distance[core] if core.any() else distance[region]
+    return float(np.percentile(inner, 92)) < 0.6 * low

@@ -15,18 +15,23 @@ def flatness(outline: Silhouette) -> float:
     """0 for a body, 1 for a thing cut from a sheet.
 
     Flat things are painted in one or two plain colours or have an outline of several equal points (a star, a gear, a
-    flower), and do not fill their convex hull; a ball of one colour does, and stays a ball.
+    flower), and do not fill their convex hull, or fill a rectangle; a ball of one colour does neither and stays a ball.
     """
-    solidity = _solidity(outline.mask)
-    gaps = float(np.clip((0.92 - solidity) / 0.1, 0, 1))
-    return gaps * max(_plainness(outline), _point_symmetry(outline.mask))
+    solidity, rectangularity = _fills(outline.mask)
+    gaps = float(np.clip((0.94 - solidity) / 0.07, 0, 1))
+    panel = float(np.clip((rectangularity - 0.88) / 0.06, 0, 1))
+    return max(gaps * _point_symmetry(outline.mask), max(gaps, panel) * _plainness(outline))
 
 
-def _solidity(mask: NDArray[np.bool_]) -> float:
-    """Area over the area of the convex hull, the mean over the separate parts, holes counted as gaps."""
+def _fills(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Area over the areas of the parts' convex hulls, holes counted as gaps, and over their smallest rectangles."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hulls = sum(max(cv2.contourArea(cv2.convexHull(c)), 1.0) for c in contours)
-    return float(np.clip(mask.sum() / max(hulls, 1.0), 0, 1))
+    rectangles = [sorted(cv2.minAreaRect(c)[1]) for c in contours]
+    # A pole fills its rectangle too and stays round.
+    broad = sum(short * long for short, long in rectangles if short > 0.2 * long)
+    area = float(mask.sum())
+    return min(1.0, area / max(hulls, 1.0)), (min(1.0, area / broad) if broad > 0.5 * area else 0.0)
 
 
 def _plainness(outline: Silhouette) -> float:

@@ -12,6 +12,8 @@ BORDER_CONTACT = 0.22
 # Bhattacharyya coefficient of the colours inside and outside above which the cut found no real difference.
 COLOUR_OVERLAP = 0.55
 EDGE_SHARE = 0.75
+# Share of a side where scenery leaves the frame.
+SPAN = 0.15
 SEED = 7
 
 
@@ -89,9 +91,19 @@ def _stands_out(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bool:
     ring = max(3, round(0.06 * min(mask.shape)))
     border = np.ones(mask.shape, bool)
     border[ring:-ring, ring:-ring] = False
-    if float(mask[border].mean()) > BORDER_CONTACT:
+    if float(mask[border].mean()) > BORDER_CONTACT or _spans(mask, ring):
         return False
     return _overlap(rgb, mask) < COLOUR_OVERLAP and _edge_share(rgb, mask) > EDGE_SHARE
+
+
+def _spans(mask: NDArray[np.uint8], ring: int) -> bool:
+    """Whether the cut runs out of the frame at two opposite sides, as hills and skies do."""
+    ends = [band.any(axis=axis).mean() for axis in (0, 1) for band in _ends(mask, ring, axis)]
+    return bool(min(ends[:2]) > SPAN or min(ends[2:]) > SPAN)
+
+
+def _ends(mask: NDArray[np.uint8], ring: int, axis: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return (mask[:ring], mask[-ring:]) if axis == 0 else (mask[:, :ring], mask[:, -ring:])
 
 
 def _edge_share(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:

@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 
 # Pixels of a field along its longest side. The finest grid of the quality map has 256 voxels.
 FIELD_SIDE = 352
+# Scale in pixels over which a soft outline is averaged.
+HAIR_SIGMA = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +61,7 @@ def silhouette(subject: Subject) -> Silhouette:
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     alpha = np.asarray(cv2.resize(subject.alpha, size, interpolation=interpolation), np.float32)
     rgb = np.asarray(cv2.resize(subject.rgb, size, interpolation=interpolation), np.float32)
-    alpha = _smooth_steps(alpha, scale)
+    alpha = _without_hairs(_smooth_steps(alpha, scale))
     alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1] = 0, 0, 0, 0
     mask = alpha > 0.5
     if not mask.any():
@@ -76,6 +78,17 @@ def _smooth_steps(alpha: Floats, scale: float) -> Floats:
     if scale <= 1.0:
         return alpha
     return np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.45 * scale), np.float32)
+
+
+def _without_hairs(alpha: Floats) -> Floats:
+    """The outline under fur and smoke: where a band of half-transparent pixels is wide, its spikes are averaged."""
+    soft = ((alpha > 0.08) & (alpha < 0.92)).astype(np.float32)
+    wide = cv2.erode(soft, np.ones((3, 3), np.uint8))
+    if not wide.any():
+        return alpha
+    share = np.clip(cv2.GaussianBlur(wide, (0, 0), HAIR_SIGMA) * 3 - 0.15, 0, 1)
+    smooth = cv2.GaussianBlur(alpha, (0, 0), HAIR_SIGMA)
+    return np.asarray(alpha + share * (smooth - alpha), np.float32)
 
 
 def _signed_distance(mask: NDArray[np.bool_], alpha: Floats) -> tuple[Floats, NDArray[np.int64]]:

@@ -18,7 +18,7 @@ from orfeas.geometry.subject import Subject
 Floats = NDArray[np.float32]
 
 # The photo fades out between these angles of the surface to the viewer.
-FULL_PHOTO_COS, NO_PHOTO_COS = np.cos(np.radians(35.0)), np.cos(np.radians(60.0))
+FULL_PHOTO_COS, NO_PHOTO_COS = np.cos(np.radians(44.0)), np.cos(np.radians(60.0))
 # Depth below the outline, in units of the longest side, where a cut-out still has the background's colour in it.
 FRINGE = 0.007
 # Depth of the band whose colours stand for the rim.
