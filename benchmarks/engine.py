@@ -107,6 +107,7 @@ def web_start(data_dir: Path) -> tuple[float, float]:
         listen, life, ready = (str(number) for number in (listener.fileno(), life_read, ready_write))
         command = [
             sys.executable,
+            "-P",
             "-m",
             "orfeas",
             "_web",

@@ -154,7 +154,14 @@ def status() -> None:
     """Print what is kept, and the limits."""
     from orfeas.domain.caller import LOCAL
 
-    click.echo(json.dumps(_services().cache.status(LOCAL), indent=2, default=str))
+    kept = _services().cache
+    for name, tier in kept.tiers(LOCAL).items():
+        cap = "no limit" if tier.limits.max_bytes is None else f"of {tier.limits.max_bytes / 1e6:.0f} MB"
+        click.echo(
+            f"{name}: {tier.items} kept, {tier.bytes / 1e6:.1f} MB ({cap}), {tier.hits} hits, {tier.misses} misses"
+        )
+    stored = kept.stored()
+    click.echo(f"all files: {stored.file_bytes / 1e6:.1f} MB, {stored.disk_free_bytes / 1e6:.0f} MB of disk are free")
 
 
 @cache.command()
@@ -163,7 +170,8 @@ def clear() -> None:
     """Drop everything that is kept for reuse; files of jobs stay."""
     from orfeas.domain.caller import LOCAL
 
-    click.echo(json.dumps(_services().cache.clear(LOCAL), indent=2, default=str))
+    gone = _services().cache.clear(LOCAL, tier=None, fingerprint=None, older_than_s=None)
+    click.echo(f"{gone.cleared} stages dropped, {gone.freed_bytes / 1e6:.1f} MB freed")
 
 
 @main.command("_web", hidden=True)

@@ -60,7 +60,7 @@ class Server:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "orfeas", "serve"],
+                [sys.executable, "-P", "-m", "orfeas", "serve"],
                 env=self.environ,
                 stdout=log,
                 stderr=log,

@@ -26,7 +26,7 @@ def run(*arguments: str, folder: Path, status: int = 0, **settings: str) -> subp
     """`orfeas ...` with its own data folder."""
     environ = {**os.environ, "ORFEAS_DATA_DIR": str(folder / "data"), **settings}
     done = subprocess.run(
-        [sys.executable, "-m", "orfeas", *arguments],
+        [sys.executable, "-P", "-m", "orfeas", *arguments],
         capture_output=True,
         text=True,
         cwd=folder,
@@ -148,5 +148,5 @@ def test_openapi_is_written_as_the_server_answers_it(tmp_path: Path) -> None:
 
 
 def test_cache_can_be_read_and_cleared(tmp_path: Path) -> None:
-    assert json.loads(run("cache", folder=tmp_path).stdout)
-    assert json.loads(run("cache", "clear", "--yes", folder=tmp_path).stdout)
+    assert "0 kept, 0.0 MB" in run("cache", folder=tmp_path).stdout
+    assert run("cache", "clear", "--yes", folder=tmp_path).stdout == "0 stages dropped, 0.0 MB freed\n"

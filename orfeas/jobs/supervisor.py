@@ -84,7 +84,7 @@ class Supervisor:
         on_death: Callable[[str], None] = lambda worker_id: None,
         on_drain: Callable[[], None] = lambda: None,
         drain_s: float = 12.0,
-        command: Sequence[str] = (sys.executable, "-m", "orfeas"),
+        command: Sequence[str] = (sys.executable, "-P", "-m", "orfeas"),
     ) -> None:
         self._children = [Child(program) for program in programs]
         self._inherited = tuple(inherited)
