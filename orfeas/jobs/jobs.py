@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, Text, and_, cast, or_, select, update
 
 from orfeas.domain.caller import Caller
 from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, QueueFullError
@@ -29,6 +29,7 @@ from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
 
 WEIGHTS_KEPT_S = 10.0
+BAD_CURSOR = "The cursor is not one that this list gave; start without one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Jobs:
         if batch:
             where.append(jobs.c.batch_id == batch)
         if tag:
-            where.append(jobs.c.tags.as_string().contains(json.dumps(tag), autoescape=True))
+            where.append(cast(jobs.c.tags, Text).contains(json.dumps(tag), autoescape=True))
         if cursor:
             where.append(_after(cursor, newest_first=newest_first))
         order = (jobs.c.created_at.desc(), jobs.c.id.desc()) if newest_first else (jobs.c.created_at, jobs.c.id)
@@ -418,12 +419,12 @@ def _cursor(row: AnyRow) -> str:
 
 def _after(cursor: str, *, newest_first: bool) -> Any:
     try:
-        created_at, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        created_at, job_id = float(created_at), str(job_id)
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursorError("The cursor is not one that this list gave; start without one.") from error
-    if created_at != created_at or abs(created_at) == float("inf") or "\x00" in job_id:
-        raise BadCursorError("The cursor is not one that this list gave; start without one.")
+        padded = (cursor + "=" * (-len(cursor) % 4)).encode()
+        created_at, job_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if not isinstance(created_at, float) or not isinstance(job_id, str) or not math.isfinite(created_at):
+            raise BadCursorError(BAD_CURSOR)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadCursorError(BAD_CURSOR) from error
     same = jobs.c.created_at == created_at
     if newest_first:
         return or_(jobs.c.created_at < created_at, and_(same, jobs.c.id < job_id))

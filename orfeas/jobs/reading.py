@@ -111,11 +111,11 @@ def _joined_to(connection: Connection, run: AnyRow | None, rows: Sequence[AnyRow
     unfinished = [row.id for row in rows if row.interest and row.state != "done"]
     if run is None or not run.joined or not unfinished:
         return None
-    oldest = connection.execute(
+    return connection.execute(
         select(runs.c.job_id)
         .join(run_stages, run_stages.c.run_id == runs.c.id)
         .where(run_stages.c.stage_id == unfinished[-1], run_stages.c.interest, runs.c.state.in_(UNFINISHED))
+        .where(runs.c.job_id != run.job_id)
         .order_by(runs.c.created_at, runs.c.id)
         .limit(1)
     ).scalar()
-    return oldest if oldest != run.job_id else None
