@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from flask import Flask
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from orfeas import logs
 from orfeas.config import Config, secret_key
-from orfeas.routes import BLUEPRINTS, headers, problems, warnings
+from orfeas.routes import BLUEPRINTS, access, headers, limits, pages, problems, warnings
 from orfeas.routes.context import EXTENSION
+from orfeas.routes.schemas.common import ProblemSchema
 from orfeas.services import Services, build_services
 from orfeas.version import __version__
+
+logger = logging.getLogger("orfeas.app")
 
 
 class OrfeasApi(Api):  # type: ignore[misc]
@@ -29,15 +34,22 @@ def create_app(config: Config | None = None, services: Services | None = None) -
     if config is None:
         config = services.config if services is not None else Config.from_env()
     app = Flask("orfeas", static_folder=None)
+    logs.configure(config)
+    for notice in config.notices:
+        logger.warning(notice)
     app.extensions[EXTENSION] = services or build_services(config)
     app.config.update(_flask_settings(config))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     problems.register(app)
     headers.register(app, config)
+    limits.register(app, config)
     warnings.register(app)
+    pages.register(app)
     api = OrfeasApi(app)
+    api.spec.components.schema("Problem", schema=ProblemSchema)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    access.register(app)
     if config.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trust_proxy, x_proto=config.trust_proxy)  # type: ignore[method-assign]
     return app

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from orfeas.routes import assets, batches, cache, generation, jobs, monitoring, pages, system
 
-CATEGORIES = ("generation", "batches", "jobs", "assets", "cache", "system", "monitoring", "pages")
-
-
-def _blueprints() -> list[Any]:
-    found = []
-    for name in CATEGORIES:
-        try:
-            found.append(import_module(f"orfeas.routes.{name}").blp)
-        except ModuleNotFoundError as error:
-            if error.name != f"orfeas.routes.{name}":
-                raise
-    return found
-
-
-BLUEPRINTS = _blueprints()
+BLUEPRINTS = (
+    generation.blp,
+    jobs.blp,
+    batches.blp,
+    assets.blp,
+    cache.blp,
+    system.blp,
+    monitoring.blp,
+    pages.blp,
+)

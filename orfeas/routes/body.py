@@ -163,7 +163,7 @@ def form_schema(schema: type[Schema], files: tuple[str, ...]) -> type[Schema]:
             parts[name[:-2]] = fields.List(Upload())
         else:
             parts[name] = Upload()
-    name = schema.__name__.removesuffix("Schema") + "FormSchema"
+    name = schema.__name__.removesuffix("Schema") + "PartsSchema"
     return type(name, (schema,), {"__doc__": schema.__doc__, **parts})
 
 

@@ -68,9 +68,14 @@ def example(
     kept = {name: deepcopy(value) for name, value in given.items() if value is not None}
 
     def decorate(view: View) -> View:
-        document = deepcopy(getattr(view, "_apidoc", {}))
-        document.setdefault("manual_doc", {})["x-example"] = kept
-        view._apidoc = document  # type: ignore[attr-defined]  # noqa: SLF001 - flask-smorest keeps its notes there
+        annotate(view, "x-example", kept)
         return view
 
     return decorate
+
+
+def annotate(view: Any, name: str, value: Any) -> None:
+    """Leave a note for `document.py` on a view, where flask-smorest keeps its own."""
+    document = deepcopy(getattr(view, "_apidoc", {}))
+    document.setdefault("manual_doc", {})[name] = value
+    view._apidoc = document  # noqa: SLF001 - flask-smorest has no other place

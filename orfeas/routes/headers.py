@@ -136,3 +136,10 @@ def _complete_cors(response: Response) -> Response:
         response.headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
         response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
     return response
+
+
+def page(response: Response) -> Response:
+    """Let an answer be a page: it may load this server's own scripts, styles and pictures."""
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    return response

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from orfeas.config import Config
 from orfeas.jobs.events import Holders, Notifier
 from orfeas.jobs.jobs import JobLimits, Jobs
 from orfeas.jobs.wakeups import LocalWakeups
-from orfeas.storage.blobs import FolderStorage, Storage
+from orfeas.services.assets import AssetService
+from orfeas.services.batches import BatchService
+from orfeas.services.cache import CacheService
+from orfeas.services.generation import GenerationService
+from orfeas.services.idempotency import IdempotencyService
+from orfeas.services.jobs import JobService
+from orfeas.services.monitoring import MonitoringService
+from orfeas.services.system import SystemService
+from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database, migrate
 
 
@@ -20,17 +26,18 @@ class Services:
 
     config: Config
     database: Database
-    blobs: Storage
+    blobs: FolderStorage
     jobs_engine: Jobs
     notifier: Notifier
     holders: Holders
-    generation: Any
-    batches: Any
-    jobs: Any
-    assets: Any
-    cache: Any
-    system: Any
-    monitoring: Any
+    generation: GenerationService
+    batches: BatchService
+    jobs: JobService
+    assets: AssetService
+    cache: CacheService
+    system: SystemService
+    monitoring: MonitoringService
+    idempotency: IdempotencyService
 
 
 def build_services(config: Config) -> Services:
@@ -43,14 +50,8 @@ def build_services(config: Config) -> Services:
     engine = Jobs(database, blobs, LocalWakeups(config.data_dir), limits)
     notifier, holders = Notifier(database), Holders()
 
-    def make(module: str, name: str, *arguments: Any) -> Any:
-        try:
-            return getattr(import_module(f"orfeas.services.{module}"), name)(*arguments)
-        except ModuleNotFoundError:
-            return None
-
-    assets = make("assets", "AssetService", config, database, blobs)
-    generation = make("generation", "GenerationService", config, engine, assets, notifier)
+    assets = AssetService(config, database, blobs)
+    generation = GenerationService(config, engine, assets, notifier)
     return Services(
         config=config,
         database=database,
@@ -60,9 +61,10 @@ def build_services(config: Config) -> Services:
         holders=holders,
         assets=assets,
         generation=generation,
-        batches=make("batches", "BatchService", config, database, engine, generation),
-        jobs=make("jobs", "JobService", config, engine, generation, assets, blobs),
-        cache=make("cache", "CacheService", config, engine, blobs),
-        system=make("system", "SystemService", config, engine),
-        monitoring=make("monitoring", "MonitoringService", config, engine, blobs),
+        batches=BatchService(config, database, engine, generation),
+        jobs=JobService(config, database, engine, generation, assets),
+        cache=CacheService(config, database, blobs),
+        system=SystemService(config, engine),
+        monitoring=MonitoringService(config, engine, blobs, database),
+        idempotency=IdempotencyService(database),
     )

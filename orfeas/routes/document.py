@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document: what flask-smorest collects from the views, completed.
+
+Added here, as it depends on the path: the problems of each operation, with the status that they have on its surface;
+examples; operation ids; the headers that every operation takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Flask
+
+from orfeas import errors
+from orfeas.routes.context import is_v1
+from orfeas.routes.examples import PHOTO
+from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
+from orfeas.routes.problems import MEDIA_TYPE, status_of
+
+METHODS = ("get", "post", "put", "patch", "delete")
+DESCRIPTION = (
+    "A photo becomes a watertight, textured 3D model. Two surfaces share all jobs and files: the compatible one, "
+    "which existing clients use unchanged, and the resource API below `/api/v1`. Every error is a problem (RFC 9457); "
+    "`/problems/{slug}` says what each means."
+)
+
+
+def openapi_document(app: Flask) -> dict[str, Any]:
+    """The document of everything an app serves; the same for each app of this version."""
+    document = _built(app)
+    for item in document["paths"].values():
+        for _, operation in _operations(item):
+            del operation["x-example"]
+    return document
+
+
+def documented_examples(app: Flask) -> dict[str, dict[str, Any]]:
+    """What `@example` was given, with `path`, `method` and the operation itself, by operation id."""
+    return {
+        operation["operationId"]: {**operation["x-example"], "path": path, "method": method, "operation": operation}
+        for path, item in _built(app)["paths"].items()
+        for method, operation in _operations(item)
+    }
+
+
+def _built(app: Flask) -> dict[str, Any]:
+    api = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    document: dict[str, Any] = json.loads(json.dumps(api.spec.to_dict()))
+    document["info"]["description"] = DESCRIPTION
+    document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    document["jsonSchemaDialect"] = "https://spec.openapis.org/oas/3.1/dialect/base"
+    _open_answers(document)
+    document["components"]["responses"] = {"Problem": _problem_response("What went wrong.")}
+    endpoints = _endpoints(app)
+    for path, item in document["paths"].items():
+        for method, operation in _operations(item):
+            _complete(operation, path, endpoints[path, method])
+    document["paths"] = dict(sorted(document["paths"].items()))
+    return document
+
+
+def document_text(app: Flask) -> str:
+    """The document as it is committed and served."""
+    return json.dumps(openapi_document(app), indent=1, ensure_ascii=False) + "\n"
+
+
+def _operations(item: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((method, item[method]) for method in METHODS if method in item)
+
+
+def _endpoints(app: Flask) -> dict[tuple[str, str], str]:
+    """The endpoint of each path and method, as `flask routes` shows it."""
+    convert = app.extensions["flask-smorest"]["apis"][""]["ext_obj"].flask_plugin.flaskpath2openapi
+    return {
+        (convert(rule.rule), method.lower()): rule.endpoint
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+
+
+def _complete(operation: dict[str, Any], path: str, endpoint: str) -> None:
+    operation["operationId"] = endpoint
+    codes = operation.pop("x-problems", [])
+    if operation.pop("x-idempotent", False):
+        operation.setdefault("parameters", []).append(dict(IDEMPOTENCY_KEY))
+        codes = [*codes, "idempotency_in_flight", "idempotency_mismatch"]
+    if "requestBody" in operation:
+        codes = ["bad_request", "invalid_request", "too_large", *codes]
+        if is_v1(path):
+            codes = [*codes, "unsupported_media_type"]
+    _document_problems(operation["responses"], codes, v1=is_v1(path))
+    _document_example(operation, operation.pop("x-example", {}))
+
+
+def _document_problems(responses: dict[str, Any], codes: list[str], *, v1: bool) -> None:
+    for status in [status for status in responses if status.isdigit() and int(status) >= 400]:
+        if "$ref" in responses[status]:
+            del responses[status]
+    by_status: dict[str, list[type[errors.OrfeasError]]] = {}
+    for code in dict.fromkeys(codes):
+        kind = errors.all_problems()[code]
+        by_status.setdefault(str(int(status_of(kind(), v1=v1))), []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        meaning = "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds)
+        responses.setdefault(status, _problem_response(f"{meaning}."))
+    responses["default"] = {"$ref": "#/components/responses/Problem"}
+
+
+def _problem_response(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _document_example(operation: dict[str, Any], example: Mapping[str, Any]) -> None:
+    operation["x-example"] = {f"{name}_example": value for name, value in example.items()}
+    for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        files = dict.fromkeys(example.get("files") or {}, PHOTO)
+        if (content_type == "multipart/form-data") == bool(files) and "example" not in content:
+            content["example"] = {**(example.get("request") or {}), **files}
+    status = str(example.get("status") or first_success(operation))
+    answer = operation["responses"].get(status, {}).get("content", {}).get("application/json")
+    if answer is not None and "response" in example:
+        answer["example"] = example["response"]
+    for parameter in operation.get("parameters", []):
+        given = {**(example.get("query") or {}), **(example.get("headers") or {})}
+        if parameter.get("name") in given:
+            parameter["example"] = given[parameter["name"]]
+
+
+def first_success(operation: Mapping[str, Any]) -> str:
+    """The first documented status of success."""
+    return str(min(status for status in operation["responses"] if status.isdigit() and status < "400"))
+
+
+def _open_answers(document: dict[str, Any]) -> None:
+    """Say what holds for clients: only v1 requests refuse unknown members, and a default of null is none."""
+    closed: set[str] = set()
+    for path, item in document["paths"].items():
+        for _, operation in _operations(item):
+            if is_v1(path):
+                closed |= _references(operation.get("requestBody", {}), document["components"]["schemas"])
+    for name, schema in document["components"]["schemas"].items():
+        _tidy(schema, keep_closed=name in closed)
+
+
+def _references(value: Any, schemas: Mapping[str, Any], found: set[str] | None = None) -> set[str]:
+    """Every component schema that is reachable."""
+    found = set() if found is None else found
+    if isinstance(value, dict):
+        name = str(value.get("$ref", "")).removeprefix("#/components/schemas/")
+        if name in schemas and name not in found:
+            found.add(name)
+            _references(schemas[name], schemas, found)
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _references(member, schemas, found)
+    return found
+
+
+def _tidy(value: Any, *, keep_closed: bool) -> None:
+    if isinstance(value, dict):
+        if value.get("additionalProperties") is False and not keep_closed:
+            del value["additionalProperties"]
+        if "default" in value and value["default"] is None:
+            del value["default"]
+        for member in value.values():
+            _tidy(member, keep_closed=keep_closed)
+    elif isinstance(value, list):
+        for member in value:
+            _tidy(member, keep_closed=keep_closed)

@@ -1,0 +1,177 @@
+"""What this server can do, and its presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from orfeas.config import Config
+from orfeas.domain import formats, limits, presets, quality
+from orfeas.domain.caller import Caller
+from orfeas.errors import CapabilityMissingError, InvalidRequestError
+from orfeas.jobs.jobs import Jobs
+from orfeas.services.info import info_cached, time_bucket
+from orfeas.version import __version__
+
+KINDS = ("cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary")
+NO_MODELS = "No model is installed, and this release runs the embedded engine only."
+LATER = "Not in this release."
+
+FEATURES: dict[str, str | None] = {
+    "image_to_3d": None,
+    "relief": None,
+    "lithophane": None,
+    "photo_texture": None,
+    "derive": None,
+    "batches": None,
+    "events": None,
+    "result_cache": None,
+    "text_to_image": LATER,
+    "text_to_3d": LATER,
+    "multi_view": NO_MODELS,
+    "neural_shapes": NO_MODELS,
+    "material_texture": LATER,
+    "painted_texture": LATER,
+    "post_conditions": LATER,
+    "mesh_tools": LATER,
+    "turntable": LATER,
+    "scenes": LATER,
+    "language_models": LATER,
+    "agents": LATER,
+    "socket_io": LATER,
+    "projects": LATER,
+    "webhooks": LATER,
+    "keys": LATER,
+    "usage": LATER,
+    "replays": LATER,
+    "loras": LATER,
+}
+"""Why a feature is absent; None where it is present."""
+
+
+class SystemService:
+    """Describe the server."""
+
+    def __init__(self, config: Config, jobs: Jobs) -> None:
+        self._config = config
+        self._jobs = jobs
+
+    def capabilities(self, caller: Caller) -> dict[str, Any]:
+        """Engines, devices, formats, features and limits."""
+        return {**_fixed(self._config), "devices": _devices(self._jobs, caller, time_bucket())}
+
+    def presets(self, caller: Caller, kind: str | None = None) -> dict[str, Any]:
+        """Every preset by kind, or those of one kind."""
+        if kind == "vocabulary":
+            raise CapabilityMissingError("This release reads no prompts, so it has no vocabulary.")
+        if kind is not None and kind not in _presets():
+            detail = f"Allowed: {', '.join(KINDS)}."
+            raise InvalidRequestError(
+                detail, errors=[{"pointer": "/kind", "detail": detail, "code": "invalid"}], allowed=[*KINDS]
+            )
+        return _presets() if kind is None else {kind: _presets()[kind]}
+
+
+@info_cached
+def _devices(jobs: Jobs, caller: Caller, _: int) -> list[dict[str, Any]]:
+    """Devices of the workers that are there, each once with its queues and number of workers."""
+    found: dict[str, dict[str, Any]] = {}
+    for worker in jobs.queue_status(caller).workers:
+        name = worker["device"] or "cpu"
+        device = found.setdefault(name, {"device": name, "queues": [], "workers": 0})
+        device["workers"] += 1
+        device["queues"] = sorted({*device["queues"], worker["queue"]})
+    return [*found.values()]
+
+
+@info_cached
+def _fixed(config: Config) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "engines": {
+            "embedded": {"available": True, "reason": None},
+            "hunyuan3d": {"available": False, "reason": NO_MODELS},
+        },
+        "models": [],
+        "formats": [_format(found) for found in formats.MESH_FORMATS.values()],
+        "features": {
+            **{name: {"available": reason is None, "reason": reason} for name, reason in FEATURES.items()},
+            "url_input": _when(
+                config.allow_url_input and not config.offline, "ORFEAS_ALLOW_URL_INPUT or ORFEAS_OFFLINE forbids it."
+            ),
+        },
+        "limits": _limits(config),
+        "auth": {"mode": config.auth, "required": False},
+        "territory": config.territory,
+        "llm": {"configured": config.llm_url is not None, "model": config.llm_model},
+    }
+
+
+def _when(available: bool, reason: str) -> dict[str, Any]:
+    return {"available": available, "reason": None if available else reason}
+
+
+def _format(found: formats.MeshFormat) -> dict[str, Any]:
+    return {
+        "format": found.name,
+        "media_type": found.media_type,
+        "read": found.readable,
+        "write": found.writable,
+        "colors": found.colors,
+        "textures": found.textures,
+        "units": found.unit,
+        "available": found.writable,
+        "reason": found.reason,
+    }
+
+
+def _limits(config: Config) -> dict[str, Any]:
+    return {
+        "upload_bytes": config.max_upload_bytes,
+        "image_side_px": [*limits.IMAGE_SIDE_PX],
+        "image_pixels": config.max_image_pixels,
+        "mesh_faces": config.max_faces,
+        "steps": [*limits.STEPS],
+        "octree_resolution": [*limits.OCTREE_RESOLUTION],
+        "target_faces": [*limits.TARGET_FACES],
+        "side_mm": [*limits.SIDE_MM],
+        "texture_size": [*limits.TEXTURE_SIZE],
+        "batch": config.max_batch,
+        "queue": config.queue_max,
+        "wait_seconds": limits.WAIT_S[1],
+        "run_seconds": config.job_timeout_s,
+        "rate_limit_per_minute": config.rate_limit_per_minute or None,
+        "storage_max_bytes": config.storage_max_mb * 1_000_000 or None,
+        "retention_hours": config.retention_h or None,
+    }
+
+
+@info_cached
+def _presets() -> dict[str, Any]:
+    return {
+        "cameras": _by_name(presets.CAMERAS),
+        "materials": _by_name(presets.MATERIALS),
+        "lighting": _by_name(presets.LIGHTING),
+        "printers": {
+            name: {**asdict(printer), "default": name == presets.DEFAULT_PRINTER}
+            for name, printer in presets.PRINTERS.items()
+        },
+        "quality": [_quality(level) for level in range(quality.LOWEST, quality.HIGHEST + 1)],
+        "profiles": _by_name(presets.PROFILES),
+        "styles": dict(presets.STYLES),
+    }
+
+
+def _by_name(found: Any) -> dict[str, Any]:
+    return {name: asdict(value) for name, value in found.items()}
+
+
+def _quality(level: int) -> dict[str, Any]:
+    return {
+        "quality": level,
+        "label": quality.LABELS[level - 1],
+        "default": level == quality.DEFAULT,
+        "full": asdict(quality.FULL[level]),
+        "turbo": asdict(quality.TURBO[level]),
+        "embedded": asdict(quality.EMBEDDED[level]),
+    }
