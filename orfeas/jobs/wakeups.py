@@ -34,8 +34,6 @@ class LocalWakeups:
         # A socket's path may have 107 bytes only, so the folder cannot lie in a deep data folder.
         name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
         self.folder = Path(tempfile.gettempdir()) / f"orfeas-{os.getuid()}-{name}"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
 
     def wake(self, queue: str) -> None:
         """Send to every worker of a queue."""
@@ -50,18 +48,20 @@ class LocalWakeups:
         self._send(worker_id, RECHECK)
 
     def _send(self, part: str, message: bytes) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outbox:
+            outbox.setblocking(False)
             for name in os.listdir(self.folder):
                 if part in name:
-                    self._send_to(self.folder / name, message)
+                    _send_to(outbox, self.folder / name, message)
 
-    def _send_to(self, path: Path, message: bytes) -> None:
-        try:
-            self._socket.sendto(message, str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-        except (BlockingIOError, FileNotFoundError):
-            pass
+
+def _send_to(outbox: socket.socket, path: Path, message: bytes) -> None:
+    try:
+        outbox.sendto(message, str(path))
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+    except (BlockingIOError, FileNotFoundError):
+        pass
 
 
 class Inbox:

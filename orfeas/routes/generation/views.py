@@ -171,7 +171,7 @@ def _started(started: Started) -> Response:
     job = finish(caller(), started.job, wait_seconds())
     run = job.latest
     assert run is not None
-    for warning in run.warnings:
+    for warning in (*started.warnings, *(run.warnings if run.state.final else ())):
         warn(warning)
     flags = {"cached": run.cached, "joined": started.joined, "reused_mesh": started.reused_mesh}
     status = record(job)["status"]

@@ -41,6 +41,7 @@ class Started:
     job: JobView
     joined: bool = False
     reused_mesh: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class GenerationService:
@@ -90,7 +91,7 @@ class GenerationService:
         job = self._jobs.create(
             caller, Surface.COMPATIBLE, asked, input=given, job_id=job_id, batch=batch, private=not options.use_cache
         )
-        return Started(job, joined=bool(job.latest and job.latest.joined))
+        return Started(job, joined=bool(job.latest and job.latest.joined), warnings=asked.warnings)
 
     def generate_job(self, caller: Caller, options: Options, job_id: str) -> Started:
         """A further run of a compatible job; the identical run in flight is joined."""
@@ -98,7 +99,8 @@ class GenerationService:
         asked = self._request(options, self._picture_of(caller, before), Surface.COMPATIBLE)
         job, same = self._jobs.add_run(caller, before.id, asked, private=not options.use_cache)
         run = job.latest
-        return Started(job, joined=same or bool(run and run.joined), reused_mesh=_only_written_anew(before, job))
+        joined = same or bool(run and run.joined)
+        return Started(job, joined, reused_mesh=_only_written_anew(before, job), warnings=asked.warnings)
 
     def check_job(self, caller: Caller, options: Options, job_id: str) -> None:
         """Raise what `generate_job` would raise, and start nothing."""
