@@ -108,7 +108,9 @@ class IoWorker:
         sweeper: Sweeper, modules: tuple[str, ...],
     ) -> None:  # fmt: skip
         self._database, self._blobs, self._wakeups = database, blobs, wakeups
-        self._stop, self._sweeper, self._modules = stop, sweeper, modules
+        self._stop, self._sweeper = stop, sweeper
+        for module in modules:
+            importlib.import_module(module)
         self._ids = [worker_id, *(str(uuid.uuid4()) for _ in range(IO_THREADS - 1))]
         self._heartbeat = Heartbeat(database, worker_id, "io")
 

@@ -19,7 +19,7 @@ from typing import Any
 from orfeas.config import Config
 from orfeas.domain.stages import Queue
 from orfeas.errors import OrfeasError, StageMemoryError, StageTimeoutError
-from orfeas.jobs.child import STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
+from orfeas.jobs.child import IO_STAGES, STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
 from orfeas.jobs.sweep import Sweeper
@@ -235,9 +235,12 @@ class CpuWorker:
 
 
 def run_worker(
-    config: Config, queue: Queue, worker_id: str, life_fd: int | None, *, modules: tuple[str, ...] = STAGES
+    config: Config, queue: Queue, worker_id: str, life_fd: int | None, *, modules: tuple[str, ...] | None = None
 ) -> None:
-    """Work on a queue until SIGTERM, or until the supervisor's end of `life_fd` closes."""
+    """Work on a queue until SIGTERM, or until the supervisor's end of `life_fd` closes.
+
+    `modules` hold the implementations; by default all of this package that the queue needs.
+    """
     # Inherited by the child: one BLAS thread each, or the workers fight for the cores.
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     database = Database(config.database_url)
@@ -248,10 +251,12 @@ def run_worker(
     if queue is Queue.IO:
         from orfeas.jobs.inprocess import IoWorker
 
-        IoWorker(database, blobs, wakeups, worker_id, stop, Sweeper(database, blobs, config), modules).run()
+        IoWorker(
+            database, blobs, wakeups, worker_id, stop, Sweeper(database, blobs, config), modules or IO_STAGES
+        ).run()
         return
     settings = ChildSettings(
-        config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules
+        config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules or STAGES
     )
     CpuWorker(
         Leases(database, blobs, wakeups, worker_id),
