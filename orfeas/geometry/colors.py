@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,9 +35,9 @@ def linear(codes: Colors) -> Floats32:
     return _DECODE[codes]
 
 
-def srgb(light: Floats32) -> Colors:
+def srgb(light: NDArray[np.floating[Any]]) -> Colors:
     """The sRGB codes of linear light; what lies outside 0 to 1 is clipped."""
-    return _ENCODE[(np.sqrt(np.clip(light, 0.0, 1.0)) * 4095.0 + 0.5).astype(np.int32)]
+    return np.asarray(_ENCODE[(np.sqrt(np.clip(light, 0.0, 1.0)) * 4095.0 + 0.5).astype(np.int32)])
 
 
 def halved(texture: Colors) -> Colors:

@@ -173,9 +173,9 @@ def _part(part: Any, vertices: NDArray[np.float64], faces: NDArray[np.int64]) ->
 
 
 def _image(material: Any) -> NDArray[np.uint8] | None:
-    """The base colour picture of a material."""
+    """The base colour picture of a material; trimesh's stand-in for a missing one was never a file."""
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    return None if picture is None else np.asarray(picture.convert("RGB"))
+    return None if picture is None or picture.format is None else np.asarray(picture.convert("RGB"))
 
 
 def _vertex_colors(part: Any) -> NDArray[np.uint8] | None:
