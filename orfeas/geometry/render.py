@@ -20,8 +20,9 @@ Floats32 = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 CLAY = (0.60, 0.585, 0.56)  # linear light of a surface without colours
-COARSE = 4  # sky and shadows are looked up on every fourth pixel of each row and column
-GROUND_CELLS = 128
+COARSE = 5  # sky and shadows are looked up on every fifth pixel of each row and column
+CHUNK = 16384  # points shaded at once: their arrays stay in the processor's cache
+GROUND_CELLS = 96
 GROUND_REACH = 1.7  # half the side of the shaded ground, in radii of the object
 
 
@@ -150,9 +151,13 @@ def _surface(model: _Model, camera: Camera, scene: Scene, samples: int) -> tuple
         parts.append(_refined(camera, scene, np.flatnonzero(rough), centres, samples))
     cover, total = np.zeros(shape[0] * shape[1]), np.zeros((shape[0] * shape[1], 3))
     for where, place, ray, hits, weight in parts:
-        points = model.points(hits, ray, camera)
-        seen = coarse.at(place, points, scene, lights)
-        light = shade(points, model.albedo(hits), seen, lights, gloss=0.05 if model.is_painted else 0.09)
+        light = np.zeros((len(where), 3), dtype=np.float32)
+        for start in range(0, len(where), CHUNK):
+            some = slice(start, start + CHUNK)
+            met = _pick(hits, some)
+            points = model.points(met, ray[some], camera)
+            seen = coarse.at(place[some], points, scene, lights)
+            light[some] = shade(points, model.albedo(met), seen, lights, gloss=0.05 if model.is_painted else 0.09)
         cover += np.bincount(where, minlength=len(cover)) * weight
         for channel in range(3):
             total[:, channel] += np.bincount(where, weights=light[:, channel], minlength=len(cover)) * weight
@@ -172,7 +177,7 @@ def _refined(
     return np.repeat(rough, len(offsets))[met], place[met], ray[met], _pick(hits, met), 1.0 / len(offsets)
 
 
-def _pick(hits: Hits, index: Indices) -> Hits:
+def _pick(hits: Hits, index: Indices | slice) -> Hits:
     return Hits(hits.face[index], hits.u[index], hits.v[index], hits.distance[index])
 
 
@@ -270,8 +275,11 @@ def _compose(
     """Surface over shadow over background, as sRGB with straight alpha."""
     if background is None:
         alpha = cover + (1.0 - cover) * shadow
-        color = light / np.maximum(alpha, np.float32(1e-6))[..., None]
-        return np.dstack([colors.srgb(color), np.round(alpha * 255.0).astype(np.uint8)])
+        picture = np.zeros((*cover.shape, 4), dtype=np.uint8)
+        picture[..., 3] = np.round(alpha * 255.0)
+        shown = cover > 0.0  # elsewhere the shadow is black
+        picture[shown, :3] = colors.srgb(light[shown] / alpha[shown, None])
+        return picture
     rows, columns = cover.shape
     y, x = np.mgrid[-1.0 : 1.0 : rows * 1j, -1.0 : 1.0 : columns * 1j].astype(np.float32)
     # The corners fall off a little, as a backdrop lit from the middle does.

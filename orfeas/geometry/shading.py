@@ -12,8 +12,8 @@ from orfeas.geometry.raycast import Scene
 
 Floats32 = NDArray[np.float32]
 
-SKY_DIRECTIONS = 40
-KEY_DIRECTIONS = 12
+SKY_DIRECTIONS = 32
+KEY_DIRECTIONS = 10
 KEY_SPREAD = 0.13  # radius of the key lamp at distance one, which softens its shadow
 LIFT = 6e-3  # start of shadow rays above the surface, in radii of the object: hides the facets of coarse meshes
 
