@@ -38,15 +38,23 @@ def clean(mesh: Mesh, *, floaters_below: float = 0.0) -> Mesh:
     mesh = _finite(mesh)
     state = topology(mesh.faces) if not collapsed(mesh.faces).any() else None
     if state is not None and state.is_watertight and state.is_manifold:
+        if _is_distinct(mesh):
+            return _finished(wound_outward(mesh, state), floaters_below)
         mesh = _without_short_edges(mesh)
     else:
         mesh = _welded(mesh)
     if len(mesh.faces) == 0:
         raise EmptyMeshError("Nothing is left of the mesh once faces without area are dropped.")
-    mesh = apart(wound_outward(mesh))
-    if floaters_below > 0.0:
-        mesh = _without_floaters(mesh, floaters_below)
-    return compacted(mesh)
+    return _finished(apart(wound_outward(mesh)), floaters_below)
+
+
+def _is_distinct(mesh: Mesh) -> bool:
+    """Whether a file could tell all vertices apart, which leaves nothing to weld or to move."""
+    return len(same_place(mesh.vertices)[0]) == len(mesh.vertices)
+
+
+def _finished(mesh: Mesh, floaters_below: float) -> Mesh:
+    return compacted(_without_floaters(mesh, floaters_below) if floaters_below > 0.0 else mesh)
 
 
 def compacted(mesh: Mesh) -> Mesh:

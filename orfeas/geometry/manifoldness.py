@@ -115,7 +115,7 @@ def topology(faces: Faces) -> Topology:
     tail = faces.ravel()
     inverted = tail[one] == tail[two]
     return Topology(
-        vertex_count=len(np.unique(tail)),
+        vertex_count=int(np.count_nonzero(np.bincount(tail))),
         edge_count=len(edges.start),
         face_count=len(faces),
         body_count=int(parts(len(faces), *_neighbours(edges))[0]),
@@ -180,6 +180,8 @@ def _fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int
 
 def parts(count: int, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:
     """Connected components of `count` things with these links."""
-    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, two)), shape=(count, count))
+    # In the types that scipy would otherwise convert to.
+    links = np.ones(len(one)), (one.astype(np.int32), two.astype(np.int32))
+    graph = coo_array(links, shape=(count, count)).tocsr()
     number, label = connected_components(graph, directed=False)
     return int(number), label

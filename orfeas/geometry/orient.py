@@ -7,21 +7,25 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from orfeas.geometry.manifoldness import Edges, bodies, topology
-from orfeas.geometry.measures import face_volumes, winding_number
+from orfeas.geometry.manifoldness import Edges, Topology, bodies, topology
+from orfeas.geometry.measures import face_volumes, signed_volume, winding_number
 from orfeas.geometry.mesh import Faces, Mesh
 
 MOST_BODIES = 64  # beyond, bodies are not told from cavities one by one
 
 
-def wound_outward(mesh: Mesh) -> Mesh:
-    """Neighbouring faces wound alike; bodies of positive volume, cavities of negative."""
-    state = topology(mesh.faces)
+def wound_outward(mesh: Mesh, state: Topology | None = None) -> Mesh:
+    """Neighbouring faces wound alike; bodies of positive volume, cavities of negative. `state` saves looking again."""
+    state = state or topology(mesh.faces)
     if not state.is_oriented and state.non_manifold_edges == 0:
         mesh = _flipped(mesh, _against_first(mesh.faces))
         state = topology(mesh.faces)
     if not state.is_watertight:
         return mesh
+    if state.body_count == 1:
+        return (
+            mesh if signed_volume(mesh.vertices, mesh.faces) > 0.0 else _flipped(mesh, np.ones(len(mesh.faces), bool))
+        )
     count, body = bodies(mesh.faces)
     volumes = np.bincount(body, weights=face_volumes(mesh.vertices, mesh.faces), minlength=count)
     if (volumes > 0.0).all():
