@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from orfeas.errors import AssetGoneError
@@ -46,11 +47,19 @@ def send_blob(
         response.headers.set("Content-Disposition", "attachment" if attachment else "inline", **_disposition(filename))
     # Several ranges in one request are answered with the whole file, as RFC 9110 14.2 allows.
     if _one_range():
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+        _cut(response, size)
     else:
         response.make_conditional(request.environ)
         response.headers["Accept-Ranges"] = "bytes"
     return response
+
+
+def _cut(response: Response, size: int) -> None:
+    try:
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    except RequestedRangeNotSatisfiable:
+        response.close()  # the file is open already
+        raise
 
 
 def _one_range() -> bool:
