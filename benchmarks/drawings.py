@@ -78,8 +78,8 @@ def _outlined(p: Painter, skin: tuple[int, int, int], hair: tuple[int, int, int]
             p.ball((x - 4 if x < 256 else x + 4, 474), (34 + grow, 18 + grow), tint(shoe))
         for x, hand in ((206, 104), (306, 408)):
             p.limb((x, 246), (hand, 306), 20 + grow, tint(skin), 15 + grow)
-        p.polygon([(212 - grow, 214 - grow), (300 + grow, 214 - grow), (358 + grow, 400 + grow), (154 - grow, 400 + grow)],
-                  tint(dress))  # fmt: skip
+        top, bottom = 214 - grow, 400 + grow
+        p.polygon([(212 - grow, top), (300 + grow, top), (358 + grow, bottom), (154 - grow, bottom)], tint(dress))
         p.ball((256, 124), (106 + grow, 102 + grow), tint(hair))
         for x in (152, 360):
             p.ball((x, 150), (30 + grow, 44 + grow), tint(hair))
@@ -337,8 +337,8 @@ def face() -> Image.Image:
 DRAWINGS: dict[str, Callable[[], Image.Image]] = {
     function.__name__: function
     for function in (
-        bear, robot, girl, duck, face, mug, star, logo, key, fur, apple, pole, cherries, ring, tree, leaf, chair, car, vase,
-        landscape, portrait,
+        bear, robot, girl, duck, face, mug, star, logo, key, fur, apple, pole, cherries, ring, tree, leaf, chair, car,
+        vase, landscape, portrait,
     )
 }  # fmt: skip
 

@@ -90,7 +90,7 @@ class Atlas:
         total = np.array([width + (0 if self.stacked else back_width), height + (back_height if self.stacked else 0)])
         uv = pixels / total
         uv[..., 1] = 1.0 - uv[..., 1]
-        return np.clip(uv, 0.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(uv, 0.0, 1.0), np.float32)
 
 
 def layout(bounds: tuple[float, float, float, float], size: int, most: float) -> Atlas:

@@ -54,7 +54,8 @@ class HeightField:
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays that `from_arrays` reads back."""
         return {
-            "inside": self.inside, "front": self.front, "back": self.back, "pixel_size": np.float64(self.pixel_size),
+            "inside": self.inside, "front": self.front, "back": self.back,
+            "pixel_size": np.array(self.pixel_size, np.float64),
             "solid": np.array(self.solid), "method": np.array(self.method),
         }  # fmt: skip
 

@@ -77,4 +77,4 @@ def harmonic(colours: Floats, inside: Floats, weights: Floats) -> Floats:
     pair = cv2.GaussianBlur(np.dstack([weighted, trust]), (0, 0), sigma)
     mean = pair[..., :3] / np.maximum(pair[..., 3:], 1e-6)
     rim = pull_push(mean.astype(np.float32), np.clip(pair[..., 3] / 0.05, 0, 1).astype(np.float32))
-    return poisson.solve(depth > 0.03, 0.0, rim, sweeps=30)
+    return poisson.solve(depth > 0.03, 0.0, rim)

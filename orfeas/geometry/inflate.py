@@ -57,7 +57,7 @@ def inflate(subject: Subject, on_progress: poisson.Progress | None = None) -> He
     _tell(on_progress, 0.1)
     squared = poisson.solve(outline.mask, 2.0, np.zeros(outline.mask.shape, np.float32))
     _tell(on_progress, 0.6)
-    squared *= _ball_factor(outline.mask, squared)
+    squared = np.maximum(squared, 0) * _ball_factor(outline.mask, squared)
     squared = _limited(squared, outline, flatness(outline))
     signed = _signed_across_rim(squared, outline)
     height = np.sqrt(np.maximum(signed, 0))
@@ -93,7 +93,7 @@ def _ball_factor(mask: NDArray[np.bool_], squared: Floats) -> Floats:
 
 
 def _union_of_balls(squared_radii: Floats) -> Floats:
-    """Squared height of the union of all inscribed balls: the upper envelope of their paraboloids, one axis at a time."""
+    """Squared height of the union of all inscribed balls: the upper envelope of paraboloids, one axis at a time."""
     heights = squared_radii
     for _ in range(2):
         offsets = np.arange(heights.shape[1], dtype=np.float32)
@@ -109,7 +109,7 @@ def _limited(squared: Floats, outline: Silhouette, flat: float) -> Floats:
     if flat <= 0 or natural <= wanted:
         return squared
     cap = natural ** (1 - flat) * wanted**flat
-    return (squared / np.power(1.0 + np.power(squared / cap, 1.5), 2.0 / 3.0)).astype(np.float32)
+    return np.asarray(squared / np.power(1.0 + np.power(squared / cap, 1.5), 2.0 / 3.0), np.float32)
 
 
 def _signed_across_rim(squared: Floats, outline: Silhouette) -> Floats:
@@ -144,6 +144,7 @@ def _blurred(values: Floats, mask: Floats, sigma: float) -> Floats:
     factor = max(1, int(sigma // 3))
     small = (max(1, mask.shape[1] // factor), max(1, mask.shape[0] // factor))
     pair = np.asarray(cv2.resize(np.dstack([values * mask, mask]), small, interpolation=cv2.INTER_AREA), np.float32)
-    pair = cv2.GaussianBlur(pair, (0, 0), max(0.5, sigma / factor), borderType=cv2.BORDER_CONSTANT)
+    sigma = max(0.5, sigma / factor)
+    pair = np.asarray(cv2.GaussianBlur(pair, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT), np.float32)
     mean = pair[..., 0] / np.maximum(pair[..., 1], 1e-4)
     return np.asarray(cv2.resize(mean, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

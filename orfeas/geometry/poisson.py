@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,11 +16,13 @@ NEIGHBOURS = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)
 COARSEST = 12
 
 
-def solve(free: NDArray[np.bool_], source: Floats | float, values: Floats, *, sweeps: int = 24) -> Floats:
+def solve(
+    free: NDArray[np.bool_], source: Floats | float, values: Floats, *, sweeps: int = 12, corrections: int = 3
+) -> Floats:
     """Solve -laplace(u) = source where `free`, with u = values elsewhere.
 
-    Cascadic multigrid: solved on a coarse grid, refined to the next with Jacobi sweeps. Smooth errors of a per cent
-    are left, which no eye sees in a height or a colour.
+    Cascadic multigrid: solved on a coarse grid, refined to the next with Jacobi sweeps; then the same again for what is
+    left of the residual. Within 0.5 % of the exact height of a disc, a strip and a square.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ def solve(free: NDArray[np.bool_], source: Floats | float, values: Floats, *, sw
         Boundary values; read only where not free.
     sweeps : int
         Relaxations on the finest grid; coarser grids get more.
+    corrections : int
+        Further passes over what is left of the residual.
 
     Returns
     -------
@@ -41,7 +46,17 @@ def solve(free: NDArray[np.bool_], source: Floats | float, values: Floats, *, sw
     F. Bornemann, P. Deuflhard, "The cascadic multigrid method for elliptic problems", Numer. Math. 75, 1996.
     """
     source = np.broadcast_to(np.float32(source), free.shape).astype(np.float32)
-    return _cascade(free, source, np.asarray(values, np.float32), sweeps)
+    u = _cascade(free, source, np.asarray(values, np.float32), sweeps)
+    for _ in range(corrections):
+        residual = _residual(u, free, source)
+        u = u + _cascade(free, residual, np.zeros_like(u), sweeps)
+    return u
+
+
+def _residual(u: Floats, free: NDArray[np.bool_], source: Floats) -> Floats:
+    """source + laplace(u) where free."""
+    laplacian = 4 * (cv2.filter2D(u, -1, NEIGHBOURS, borderType=cv2.BORDER_REPLICATE) - u)
+    return np.asarray((_like(source, u) + laplacian) * _like(free, u), np.float32)
 
 
 def _cascade(free: NDArray[np.bool_], source: Floats, values: Floats, sweeps: int) -> Floats:
@@ -82,8 +97,8 @@ def _relax(u: Floats, free: NDArray[np.bool_], source: Floats, sweeps: int) -> F
     return u
 
 
-def _like(plane: NDArray[np.generic], values: NDArray[np.generic]) -> NDArray[np.generic]:
-    return plane[..., None] if values.ndim == 3 else plane
+def _like(plane: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    return plane[..., None] if plane.ndim < values.ndim else plane
 
 
 def _mean_of_fixed(free: NDArray[np.bool_], values: Floats) -> NDArray[np.float32]:

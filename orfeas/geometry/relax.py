@@ -46,7 +46,7 @@ def relaxed(
             moved += np.float32(weight) * (mean @ moved - moved)
         if on_progress is not None:
             on_progress((step + 1) / steps)
-    return np.asarray(moved, np.float64) + centre
+    return np.asarray(moved + centre, np.float64)
 
 
 def _neighbour_mean(count: int, faces: NDArray[np.int64]) -> csr_matrix:

@@ -59,7 +59,7 @@ def lithophane(subject: Subject) -> HeightField:
         `plate`, 0.008 to 0.03 of the longest side thick: 0.8 to 3 mm at 100 mm.
     """
     outline = silhouette(subject)
-    light = _stretched(cv2.GaussianBlur(_filled(outline), (0, 0), 0.7), outline.mask)
+    light = _stretched(np.asarray(cv2.GaussianBlur(_filled(outline), (0, 0), 0.7), np.float32), outline.mask)
     return _plate(outline, LITHOPHANE_THIN + (LITHOPHANE_THICK - LITHOPHANE_THIN) * (1 - light), "lithophane")
 
 
@@ -85,4 +85,4 @@ def _stretched(values: Floats, mask: NDArray[np.bool_]) -> Floats:
     low, high = np.percentile(values[mask], (1, 99))
     if high - low < 0.02:
         return np.full(values.shape, 0.5, np.float32)
-    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)

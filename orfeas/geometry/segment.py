@@ -40,11 +40,11 @@ def segment(rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if min(size) < 24:
         return None
-    small = np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     mask = _cut(small)
     if mask is None or not _stands_out(small, mask):
         return None
-    soft = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    soft = np.asarray(cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     return _refined(rgb, soft)
 
 
@@ -62,7 +62,8 @@ def _cut(rgb: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     cv2.setRNGSeed(SEED)
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    labels, _, _ = cv2.grabCut(lab, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    whole, models = (0, 0, width, height), (np.zeros((1, 65)), np.zeros((1, 65)))
+    cv2.grabCut(lab, labels, whole, *models, 4, cv2.GC_INIT_WITH_MASK)
     mask = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return np.asarray(cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc), np.uint8)
@@ -75,7 +76,8 @@ def _saliency(rgb: NDArray[np.uint8], band: int) -> NDArray[np.float32]:
     border[band:-band, band:-band] = False
     cv2.setRNGSeed(SEED)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    _, _, centres = cv2.kmeans(lab[border], 6, None, criteria, 2, cv2.KMEANS_PP_CENTERS)
+    samples = lab[border]
+    _, _, centres = cv2.kmeans(samples, 6, np.zeros((len(samples), 1), np.int32), criteria, 2, cv2.KMEANS_PP_CENTERS)
     unlike = np.min([np.linalg.norm(lab - centre, axis=2) for centre in centres], axis=0)
     height, width = rgb.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -124,14 +126,14 @@ def _overlap(rgb: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
 
 def _refined(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mask's edge moved to the picture's edge by a guided filter on luminance."""
-    guide = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
+    guide = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
     radius = max(2, round(0.006 * max(mask.shape)))
 
-    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
         return np.asarray(cv2.boxFilter(values, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
     mean_guide, mean_mask = mean(guide), mean(mask)
     variance = mean(guide * guide) - mean_guide * mean_guide
     slope = (mean(guide * mask) - mean_guide * mean_mask) / (variance + 1e-4)
     soft = mean(slope) * guide + mean(mean_mask - slope * mean_guide)
-    return np.clip((soft - 0.25) / 0.5, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((soft - 0.25) / 0.5, 0.0, 1.0), np.float32)

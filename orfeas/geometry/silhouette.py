@@ -77,7 +77,7 @@ def _smooth_steps(alpha: Floats, scale: float) -> Floats:
     """Rounded pixel corners of an outline that was enlarged from a small picture."""
     if scale <= 1.0:
         return alpha
-    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.45 * scale), np.float32)
+    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.3 * scale), np.float32)
 
 
 def _without_hairs(alpha: Floats) -> Floats:

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
 from orfeas.errors import EmptySurfaceError
-from orfeas.geometry.field import HeightField
+from orfeas.geometry.field import PLATE, HeightField
 from orfeas.geometry.mesh import Mesh, Vertices
 from orfeas.geometry.relax import relaxed
 from orfeas.geometry.volume import Volume, volume
@@ -39,7 +39,7 @@ def surface(
     steps : int
         Relaxation passes (Taubin: they smooth without shrinking).
     mc_level : float
-        Iso level, with the silhouette's longest side from -1 to 1: the surface lies about `mc_level` inside the field's,
+        Iso level, with the silhouette's longest side from -1 to 1: the surface lies about that far inside the field's,
         so positive values make the result thinner and negative ones thicker.
     on_progress : callable, optional
         Told 0 to 1; may raise to cancel.
@@ -64,7 +64,10 @@ def surface(
     vertices, faces = _isosurface(grid)
     _tell(on_progress, 0.6)
     vertices, faces = _bodies(vertices, faces, grid.parts)
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
     vertices = relaxed(vertices, faces, steps=steps, on_progress=_part(on_progress, 0.65, 1.0))
+    if field.solid == PLATE:  # Smoothing lifts a lip along sharp edges; the back must lie flat on a table.
+        vertices = np.clip(vertices, low, high)
     return Mesh(_normalised(vertices), faces)
 
 
@@ -73,7 +76,7 @@ def _isosurface(grid: Volume) -> tuple[Vertices, Indices]:
     values = grid.values
     if not float(values.min()) < 0 < float(values.max()):
         raise EmptySurfaceError("No part of the shape reaches the level; lower `mc_level`.")
-    vertices, faces, _, _ = measure.marching_cubes(values, 0.0, gradient_direction="ascent")
+    vertices, faces, _, _ = measure.marching_cubes(values, 0.0, gradient_direction="ascent")  # type: ignore[no-untyped-call]
     vertices = grid.origin + vertices[:, ::-1].astype(np.float64) * grid.spacing
     faces = faces.astype(np.int64)
     return vertices, faces if _signed_volume(vertices, faces) > 0 else faces[:, ::-1].copy()
@@ -88,12 +91,13 @@ def _bodies(vertices: Vertices, faces: Indices, parts: int) -> tuple[Vertices, I
     """The largest `parts` bodies; crumbs that the silhouette has no part for go."""
     labels = _body_labels(len(vertices), faces)
     count = int(labels.max()) + 1
-    if count <= parts:
+    if count == 1:
         return vertices, faces
     a, b, c = vertices[faces].transpose(1, 0, 2)
     volumes = np.bincount(labels[faces[:, 0]], np.einsum("ij,ij->i", a, np.cross(b, c)), minlength=count)
     kept = np.zeros(count, bool)
     kept[np.argsort(-volumes, kind="stable")[:parts]] = True
+    kept &= volumes > 0  # An enclosed void would be a body of negative volume.
     used = kept[labels]
     renumbered = np.cumsum(used) - 1
     return vertices[used], renumbered[faces[kept[labels[faces[:, 0]]]]]

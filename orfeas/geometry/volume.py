@@ -31,7 +31,7 @@ class Volume:
     spacing : (3,) float64
         Distance of samples along x, y, z.
     parts : int
-        Separate parts of the silhouette on this grid.
+        Separate parts of the silhouette on this grid; not more than the field has unless the level splits it.
     """
 
     values: Floats
@@ -86,7 +86,11 @@ def volume(field: HeightField, *, octree_resolution: int, mc_level: float) -> Vo
     origin = np.array([plane.x[0], plane.y[0], z[0]])
     spacing = np.array([plane.step, plane.step, z[1] - z[0]])
     count, _ = cv2.connectedComponents((values.max(axis=0) > 0).astype(np.uint8), connectivity=8)
-    return Volume(values, origin, spacing, max(1, count - 1))
+    return Volume(values, origin, spacing, max(1, count - 1 if level > 0 else min(count - 1, _parts(field))))
+
+
+def _parts(field: HeightField) -> int:
+    return int(cv2.connectedComponents((field.inside > 0).astype(np.uint8), connectivity=8)[0]) - 1
 
 
 def _plane(field: HeightField, resolution: int, growth: float) -> _Plane:
@@ -119,7 +123,7 @@ def _round(field: HeightField, plane: _Plane, level: float) -> tuple[Floats, NDA
     padding = PADDING + int(np.ceil(max(0.0, -level) / plane.step))
     above = int(np.ceil(np.sqrt(max(float(front.max()), 0.0)) / plane.step)) + padding
     below = int(np.ceil(np.sqrt(max(float(back.max()), 0.0)) / plane.step)) + padding
-    z = np.arange(-below, above + 1) * plane.step
+    z = np.asarray(np.arange(-below, above + 1) * plane.step, np.float64)
     squares = (z * z).astype(np.float32)[:, None, None]
     values = np.empty((len(z), *front.shape), np.float32)
     np.subtract(back, squares[:below], out=values[:below])
@@ -138,7 +142,7 @@ def _thin_parts(field: HeightField, plane: _Plane) -> Floats:
     nothing = np.full(plane.columns.shape, -np.inf, np.float32)
     if not (mask & (opened == 0)).any():
         return nothing
-    wires = skeletonize(mask) & (field.inside < 1.5 * radius)
+    wires = np.asarray(skeletonize(mask), np.bool_) & (field.inside < 1.5 * radius)  # type: ignore[no-untyped-call]
     if not wires.any():
         return nothing
     distance = cv2.distanceTransform((~wires).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -154,7 +158,7 @@ def _plate(field: HeightField, plane: _Plane, level: float) -> tuple[Floats, NDA
     step = min(plane.step, thinnest / 2.5)
     growth = max(0.0, -level)
     low, high = float(back.min()) - growth, float(front.max()) + growth
-    z = low - 1.5 * step + np.arange(int(np.ceil((high - low) / step)) + 4) * step
+    z = np.asarray(low - 1.5 * step + np.arange(int(np.ceil((high - low) / step)) + 4) * step, np.float64)
     heights = z.astype(np.float32)[:, None, None]
     values = np.minimum(np.minimum(front - heights, heights - back), inside)
     return np.ascontiguousarray(values, np.float32), z
