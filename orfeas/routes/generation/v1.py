@@ -35,8 +35,9 @@ ONE_INPUT = "Exactly one of image, images and prompt is needed."
 @idempotent
 @v1_body(blp, GenerationSchema, files=("image",))
 @blp.response(202, JobSchema)
+@blp.alt_response(200, schema=JobSchema, description="It was made before, or ended while the client waited.")
 @problems(blp, *PROBLEMS, "idempotency_mismatch", "idempotency_in_flight")
-@example(request={"image": {"asset_id": ASSET_ID}, "quality": 5, "formats": ["glb"]})
+@example(request={"image": {"asset_id": ASSET_ID}, "quality": 5, "formats": ["glb"]}, response=samples.JOB)
 def create_generation(params: dict[str, Any]) -> Response:
     """Make a model of a picture."""
     options = v1_options(params)
