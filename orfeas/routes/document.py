@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 from flask import Flask
 
 from orfeas import errors
+from orfeas.routes import samples
 from orfeas.routes.context import is_v1
 from orfeas.routes.examples import PHOTO
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
@@ -89,6 +91,11 @@ def _complete(operation: dict[str, Any], path: str, endpoint: str) -> None:
         codes = ["bad_request", "invalid_request", "too_large", *codes]
         if is_v1(path):
             codes = [*codes, "unsupported_media_type"]
+    if "202" in operation["responses"] and not operation["responses"].get("200"):
+        operation["responses"]["200"] = {
+            **deepcopy(operation["responses"]["202"]),
+            "description": "It is final already: everything was made before, or it ended while the client waited.",
+        }
     _document_problems(operation["responses"], codes, v1=is_v1(path))
     _document_example(operation, operation.pop("x-example", {}))
 
@@ -120,14 +127,24 @@ def _document_example(operation: dict[str, Any], example: Mapping[str, Any]) -> 
         files = dict.fromkeys(example.get("files") or {}, PHOTO)
         if (content_type == "multipart/form-data") == bool(files) and "example" not in content:
             content["example"] = {**(example.get("request") or {}), **files}
-    status = str(example.get("status") or first_success(operation))
-    answer = operation["responses"].get(status, {}).get("content", {}).get("application/json")
-    if answer is not None and "response" in example:
-        answer["example"] = example["response"]
+    for status, response in operation["responses"].items():
+        answer = response.get("content", {}).get("application/json")
+        if status < "300" and answer is not None:
+            _document_answer(answer, status, example)
     for parameter in operation.get("parameters", []):
         given = {**(example.get("query") or {}), **(example.get("headers") or {})}
         if parameter.get("name") in given:
             parameter["example"] = given[parameter["name"]]
+
+
+def _document_answer(answer: dict[str, Any], status: str, example: Mapping[str, Any]) -> None:
+    schema = answer.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if "response" in example:
+        answer["example"] = example["response"]
+    elif status == "202" and schema == "Job":
+        answer["example"] = samples.QUEUED_JOB
+    elif schema in samples.ANSWERS:
+        answer["example"] = samples.ANSWERS[schema]
 
 
 def first_success(operation: Mapping[str, Any]) -> str:

@@ -87,9 +87,11 @@ class OpenApiSchema(Schema):
     """An OpenAPI 3.1 document."""
 
     openapi = fields.String(required=True)
+    jsonSchemaDialect = fields.String()  # noqa: N815 - as the specification has it
     info = fields.Dict(required=True)
     paths = fields.Dict(required=True)
     components = fields.Dict(required=True)
+    tags = fields.List(fields.Dict())
 
 
 class ProblemKindSchema(Schema):

@@ -1,0 +1,273 @@
+"""The OpenAPI document: valid, committed as generated, and true, operation by operation."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import TestResponse
+
+from orfeas.app import create_app
+from orfeas.config import Config
+from orfeas.jobs.inprocess import LocalWorker
+from orfeas.jobs.wakeups import LocalWakeups
+from orfeas.routes import BLUEPRINTS, examples
+from orfeas.routes.context import is_v1
+from orfeas.routes.document import document_text, documented_examples, first_success, openapi_document
+from orfeas.services import Services, build_services
+
+COMMITTED = Path(__file__).parents[1] / "openapi" / "openapi.json"
+DATA = Path(__file__).parent / "data"
+JSON = "application/json"
+QUICK = {"quality": "1", "formats": "glb"}
+
+
+def _app_for_reading(folder: Path) -> tuple[Flask, Services]:
+    services = build_services(Config(data_dir=folder, disk_reserve_mb=0))
+    return create_app(services.config, services), services
+
+
+class World:
+    """An app with a worker, and a fresh thing for each placeholder of an example."""
+
+    def __init__(self, folder: Path) -> None:
+        self.app, self.services = _app_for_reading(folder)
+        self.client: FlaskClient = self.app.test_client()
+        self.worker = LocalWorker(self.services.database, self.services.blobs, LocalWakeups(folder))
+        self._makers: dict[str, Callable[[], str]] = {
+            examples.JOB_ID: lambda: self._generated(**QUICK),
+            examples.RUNNING_JOB_ID: lambda: self._create(quality="1", formats="ply", use_cache="false")["id"],
+            examples.UPLOADED_JOB_ID: lambda: self._upload()["job_id"],
+            examples.PREVIEW_FILENAME: lambda: self._upload()["filename"],
+            examples.COMPATIBLE_JOB_ID: self._compatible,
+            examples.BATCH_ID: self._batch,
+            examples.COMPATIBLE_BATCH_ID: self._compatible_batch,
+            examples.ASSET_ID: lambda: self._asset("figure.jpg"),
+            examples.UNUSED_ASSET_ID: lambda: self._asset("scene.jpg"),
+            examples.MODEL_ASSET_ID: self._model_asset,
+        }
+
+    def filled(self, value: Any) -> Any:
+        """The value with every placeholder replaced by a thing that exists."""
+        text = json.dumps(value)
+        # A stored name begins with its job's placeholder, so longer ones are looked for first.
+        for placeholder in sorted(self._makers, key=len, reverse=True):
+            if placeholder in text:
+                text = text.replace(placeholder, self._makers[placeholder]())
+        return json.loads(text)
+
+    def send(self, example: dict[str, Any]) -> TestResponse:
+        """The example request of an operation."""
+        path = example["path"]
+        for name, value in self.filled(example.get("path_example", {})).items():
+            path = path.replace(f"{{{name}}}", value)
+        assert "{" not in path, f"{path}: the example lacks a path parameter"
+        sent: dict[str, Any] = {"headers": example.get("headers_example")}
+        members = self.filled(example.get("request_example", {}))
+        if "files_example" in example:
+            files = {name: (BytesIO(_photo()), "mug.png") for name in example["files_example"]}
+            sent["data"] = {**{name: _as_form(value) for name, value in members.items()}, **files}
+        elif "requestBody" in example["operation"]:
+            sent["json"] = members
+        query = self.filled(example.get("query_example", {}))
+        with self._working() if example["method"] == "get" else nullcontext():
+            return self.client.open(path, method=example["method"].upper(), query_string=query, buffered=True, **sent)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Run what a request waits for, such as a picture that has to be rendered first."""
+        done = threading.Event()
+
+        def work() -> None:
+            while not done.wait(0.02):
+                self.worker.drain()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _upload(self) -> dict[str, Any]:
+        return self._json(self.client.post("/api/upload-image", data={"image": (BytesIO(_photo()), "mug.png")}))
+
+    def _create(self, **fields: str) -> dict[str, Any]:
+        form = {**fields, "image": (BytesIO(_photo()), "mug.png")}
+        return self._json(self.client.post("/api/v1/generations", data=form))
+
+    def _generated(self, **fields: str) -> str:
+        job = self._create(**fields)
+        self.worker.drain()
+        ended = self._json(self.client.get(f"/api/v1/jobs/{job['id']}"))
+        assert ended["state"] == "succeeded", ended["error"]
+        return str(job["id"])
+
+    def _compatible(self) -> str:
+        job_id = self._upload()["job_id"]
+        self._json(self.client.post("/api/generate-3d", json={"job_id": job_id, "quality": 1, "format": "stl"}))
+        self.worker.drain()
+        return str(job_id)
+
+    def _batch(self) -> str:
+        items = [{"image": {"asset_id": self._asset("figure.jpg")}, "quality": 1}]
+        found = self._json(self.client.post("/api/v1/batches", json={"items": items}))["id"]
+        self.worker.drain()
+        return str(found)
+
+    def _compatible_batch(self) -> str:
+        form = {"files": (BytesIO(_photo()), "mug.png"), "quality": "1"}
+        return str(self._json(self.client.post("/api/batch-generate", data=form))["batch_id"])
+
+    def _asset(self, name: str) -> str:
+        form = {"file": (BytesIO((DATA / name).read_bytes()), name)}
+        return str(self._json(self.client.post("/api/v1/uploads", data=form))["id"])
+
+    def _model_asset(self) -> str:
+        job = self._json(self.client.get(f"/api/v1/jobs/{self._generated(**QUICK)}"))
+        return next(str(asset["asset_id"]) for asset in job["result"]["assets"] if asset["role"] == "model")
+
+    @staticmethod
+    def _json(response: TestResponse) -> dict[str, Any]:
+        assert response.status_code < 300, response.get_data(as_text=True)
+        return dict(response.get_json())
+
+
+def _photo() -> bytes:
+    return (DATA / "mug.png").read_bytes()
+
+
+def _as_form(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One app for all operations of this module."""
+    made = World(tmp_path_factory.mktemp("openapi"))
+    yield made
+    made.services.notifier.stop()
+    made.services.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def document(world: World) -> dict[str, Any]:
+    """The generated document."""
+    return openapi_document(world.app)
+
+
+def _operation_ids() -> list[str]:
+    """Every documented endpoint, known before an app exists."""
+    return sorted(f"{blp.name}.{endpoint}" for blp in BLUEPRINTS for endpoint in blp._docs)
+
+
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        problems = list(OpenAPIV31SpecValidator(document).iter_errors())
+    assert not problems
+    assert document["openapi"].startswith("3.1")
+
+
+def test_the_committed_document_is_the_generated_one(world: World) -> None:
+    assert COMMITTED.read_text(encoding="utf-8") == document_text(world.app), "run 'make openapi'"
+
+
+def test_the_document_does_not_depend_on_the_data_folder(world: World, tmp_path: Path) -> None:
+    other, services = _app_for_reading(tmp_path)
+    assert document_text(other) == document_text(world.app)
+    services.database.dispose()
+
+
+def test_the_server_serves_the_document_with_an_etag(world: World) -> None:
+    first = world.client.get("/openapi.json")
+    assert first.get_json() == openapi_document(world.app)
+    again = world.client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.data == b""
+
+
+def test_every_rule_of_the_app_is_documented_under_its_category(world: World, document: dict[str, Any]) -> None:
+    undocumented = {"icons", "static"}
+    convert = str.maketrans("<>", "{}")
+    for rule in world.app.url_map.iter_rules():
+        if rule.endpoint in undocumented:
+            continue
+        item = document["paths"][rule.rule.translate(convert)]
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            operation = item[method.lower()]
+            assert operation["operationId"] == rule.endpoint
+            assert operation["tags"] == [rule.endpoint.split(".")[0]]
+    assert [tag["name"] for tag in document["tags"]] == [blp.name for blp in BLUEPRINTS]
+
+
+@pytest.mark.parametrize("operation_id", _operation_ids())
+def test_every_operation_tells_what_it_does_and_how_it_fails(world: World, operation_id: str) -> None:
+    found = documented_examples(world.app)[operation_id]
+    operation = found["operation"]
+    assert operation["summary"]
+    assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+    for status, response in operation["responses"].items():
+        if status.isdigit() and int(status) >= 400 and status != "503":
+            assert [*response["content"]] == ["application/problem+json"], f"{operation_id} {status}"
+    for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        assert "schema" in content, content_type
+    if "requestBody" in operation:
+        assert any("example" in content for content in operation["requestBody"]["content"].values()), operation_id
+    answer = operation["responses"][str(found.get("status_example") or first_success(operation))]
+    if JSON in answer.get("content", {}):
+        assert "example" in answer["content"][JSON], f"{operation_id}: no example answer"
+        _validate(world, operation, answer["content"][JSON], answer["content"][JSON]["example"], found["path"])
+
+
+@pytest.mark.parametrize("operation_id", _operation_ids())
+def test_the_example_request_gets_the_documented_answer(world: World, operation_id: str) -> None:
+    found = documented_examples(world.app)[operation_id]
+    operation = found["operation"]
+    response = world.send(found)
+    status = str(response.status_code)
+    assert status in operation["responses"], f"{status} is not documented: {response.get_data(as_text=True)[:500]}"
+    # No worker process is there to be ready, and the refusal is documented.
+    assert int(status) < 300 or operation_id == "monitoring.ready", response.get_data(as_text=True)[:500]
+    content = operation["responses"][status].get("content", {})
+    if not content:
+        return
+    assert response.mimetype in content or any(kind.endswith("/*") for kind in content), response.mimetype
+    if response.mimetype == JSON:
+        _validate(world, operation, content[JSON], response.get_json(), found["path"])
+    world.worker.drain()
+
+
+def _validate(world: World, operation: dict[str, Any], content: dict[str, Any], answer: Any, path: str) -> None:
+    """Compare an answer with its schema, every documented object taken as closed."""
+    schemas = {name: _closed(schema) for name, schema in openapi_document(world.app)["components"]["schemas"].items()}
+    if not is_v1(path) and isinstance(answer, dict):
+        answer = {name: value for name, value in answer.items() if name != "warnings"}
+    validator = Draft202012Validator(
+        {**_closed(content["schema"]), "components": {"schemas": schemas}}, format_checker=FormatChecker()
+    )
+    problems = [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(answer)]
+    assert not problems, f"{operation['operationId']}: {problems}"
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(member) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(member) for name, member in schema.items()}
+    if closed.get("type") == "object" and "properties" in closed:
+        closed.setdefault("additionalProperties", False)
+    return closed
