@@ -85,9 +85,10 @@ def change_limits(connection: Connection, tier: TierName, changes: dict[str, Any
     connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
-def may_reuse(connection: Connection, config: Config) -> bool:
-    """Whether finished stages are shared at all (tier `stages` enabled)."""
-    return limits_of(connection, config, "stages").enabled
+def is_shared(connection: Connection, default: bool) -> bool:
+    """Whether runs share finished stages at all (tier `stages` enabled)."""
+    stored = connection.execute(select(settings.c.value).where(settings.c.key == "cache.stages")).scalar() or {}
+    return bool(stored.get("enabled", default))
 
 
 def tier_of(connection: Connection, config: Config, tenant: str, tier: TierName) -> Tier:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, or_, select, update
 
-from orfeas.errors import BadCursorError, JobNotFoundError
+from orfeas.errors import BadCursorError, DiskFullError, JobNotFoundError
 from orfeas.jobs.enlist import upsert
 from orfeas.jobs.views import Page
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
@@ -202,6 +202,17 @@ def stored_bytes(connection: Connection) -> int:
     made = select(stages.c.output, stages.c.output_bytes).where(stages.c.output.is_not(None))
     both = kept.union(made).subquery()
     return int(connection.execute(select(func.coalesce(func.sum(both.c.size), 0))).scalar_one())
+
+
+def check_cap(connection: Connection, cap: int | None, needed: int = 0) -> None:
+    """Refuse work that would store more than `cap` bytes in all; None is no cap. Nothing is deleted for it."""
+    if cap is None:
+        return
+    stored = stored_bytes(connection)
+    if stored + needed > cap:
+        raise DiskFullError(
+            f"{stored} bytes are stored and {cap} may be (ORFEAS_STORAGE_MAX_MB); delete jobs or assets.", limit=cap
+        )
 
 
 def unnamed_of(connection: Connection, blobs: list[str]) -> set[str]:

@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Text, and_, cast, or_, select, update
 from orfeas.domain.caller import Caller
 from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, QueueFullError
 from orfeas.jobs import outcome
+from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
 from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
+from orfeas.jobs.files import check_cap
 from orfeas.jobs.outcome import clock, new_id
 from orfeas.jobs.plan import Plan, plan_document, privately
 from orfeas.jobs.progress import measured_seconds
@@ -34,10 +36,16 @@ BAD_CURSOR = "The cursor is not one that this list gave; start without one."
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """`queue_max` queued runs; `timeout_s` seconds a run may take in all."""
+    """`queue_max` queued runs; `timeout_s` seconds a run may take in all.
+
+    `cache`: whether runs share finished stages unless the cache's settings say otherwise; `storage_bytes`:
+    stored bytes above which new work is refused, None for no cap.
+    """
 
     queue_max: int = 100
     timeout_s: float = 1800.0
+    cache: bool = True
+    storage_bytes: int | None = None
 
 
 class Jobs:
@@ -110,6 +118,8 @@ class Jobs:
                 connection, caller, surface, job_id, input or JobInput(), batch, tags, hidden=hidden,
                 retried_from=retried_from, derived_from=derived_from,
             )  # fmt: skip
+            # Conversions and renders of what exists find its stages again, or they would be made for each look.
+            private = private or not (hidden or is_shared(connection, self._limits.cache))
             queues = self._start(connection, caller, job_id, 1, request, weights, private=private)
             job = self._get(connection, caller, job_id)
         self._wake(queues)
@@ -123,6 +133,7 @@ class Jobs:
         with self._database.transaction() as connection:
             job = self._get(connection, caller, job_id)
             latest = job.latest
+            private = private or not is_shared(connection, self._limits.cache)
             same = latest is not None and latest.fingerprint == request.plan.fingerprint
             if latest is not None and same and not latest.state.final and not private:
                 return job, True
@@ -354,6 +365,7 @@ class Jobs:
         if not enlisted.needed or enlisted.joined:
             return
         self._blobs.check_space()
+        check_cap(connection, self._limits.storage_bytes)
         queued = queued_runs(connection)
         if queued > self._limits.queue_max:
             raise QueueFullError(

@@ -36,6 +36,8 @@ class JobStream:
         self._run = job.latest.number if job.latest else None
         self._state = job.state
         self._seen = last_event_id if last_event_id is not None and self._can_replay(last_event_id) else None
+        if self._seen is not None and job.latest is not None:
+            self._state = JobState.RUNNING  # what precedes the next change of state happened while it ran
 
     def __iter__(self) -> Iterator[str]:
         yield f"retry: {RETRY_MS}\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orfeas.config import Config
+from orfeas.config import MEGABYTE, Config
 from orfeas.jobs.events import Holders, Notifier
 from orfeas.jobs.jobs import JobLimits, Jobs
 from orfeas.jobs.wakeups import LocalWakeups
@@ -46,7 +46,12 @@ def build_services(config: Config) -> Services:
     database = Database(config.database_url)
     migrate(database, config.data_dir)
     blobs = FolderStorage(config.data_dir, config.disk_reserve_mb * 1_000_000)
-    limits = JobLimits(queue_max=config.queue_max, timeout_s=float(config.job_timeout_s))
+    limits = JobLimits(
+        queue_max=config.queue_max,
+        timeout_s=float(config.job_timeout_s),
+        cache=config.cache,
+        storage_bytes=config.storage_max_mb * MEGABYTE or None,
+    )
     engine = Jobs(database, blobs, LocalWakeups(config.data_dir), limits)
     notifier, holders = Notifier(database), Holders()
 

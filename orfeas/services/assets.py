@@ -20,7 +20,6 @@ from orfeas.errors import (
     AssetGoneError,
     AssetInUseError,
     BlockedUrlError,
-    DiskFullError,
     FileMissingError,
     FileNotFoundProblem,
     InvalidImageError,
@@ -147,15 +146,8 @@ class AssetService:
 
     def _check_room(self, size: int) -> None:
         self._blobs.check_space(size)
-        cap = self._config.storage_max_mb * MEGABYTE
-        if not cap:
-            return
         with self._database.read() as connection:
-            stored = files.stored_bytes(connection)
-        if stored + size > cap:
-            raise DiskFullError(
-                f"{stored} bytes are stored and {cap} may be (ORFEAS_STORAGE_MAX_MB); delete jobs or assets.", limit=cap
-            )
+            files.check_cap(connection, self._config.storage_max_mb * MEGABYTE or None, size)
 
     # finding
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
+from orfeas.domain.formats import MESH_FORMATS, WRITABLE
 from orfeas.domain.specs import Inflate, Relief
 from orfeas.errors import (
     CapabilityMissingError,
@@ -90,10 +91,13 @@ class JobService:
         ------
         LatentGoneError
             The field was swept, or was never shared (`use_cache: false`).
+        FormatUnavailableError
+            A format cannot be written here.
         """
         job, run = self._final(caller, job_id)
         if changes.pop("require", None):
             raise CapabilityMissingError("Post-conditions are not available; leave out require.")
+        _refuse_formats(changes.get("formats", ()))
         asked = self.generation.rebuild(caller, run, **_as_members(changes))
         if not self.engine.cached(caller, _field_of(asked.plan)):
             raise LatentGoneError("The kept field of this job was removed; post the request again.", job_id=job.id)
@@ -194,6 +198,12 @@ def _as_members(changes: dict[str, Any]) -> dict[str, Any]:
         size = found["dimensions_mm"]
         found["dimensions_mm"] = (size["width"], size["height"], size["depth"])
     return found
+
+
+def _refuse_formats(names: Iterable[str]) -> None:
+    for name in names:
+        if reason := MESH_FORMATS[name].reason:
+            raise FormatUnavailableError(f"{name}: {reason}", allowed=list(WRITABLE))
 
 
 def _field_of(plan: Plan) -> Plan:

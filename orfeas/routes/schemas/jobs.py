@@ -140,7 +140,7 @@ class DeriveSchema(Schema):
     """What is made differently; everything else stays as the job was made."""
 
     octree_resolution = Integer(validate=validate.Range(*limits.OCTREE_RESOLUTION))
-    mc_level = Number(validate=validate.Range(-1.0, 1.0))
+    mc_level = Number(validate=validate.Range(*limits.MC_LEVEL))
     target_faces = Integer(validate=validate.Range(*limits.TARGET_FACES))
     formats = fields.List(Word(*MESH_FORMATS), validate=validate.Length(min=1))
     dimensions_mm = fields.Nested(DimensionsSchema)
