@@ -64,7 +64,7 @@ def _built(app: Flask) -> dict[str, Any]:
 
 def document_text(app: Flask) -> str:
     """The document as it is committed and served."""
-    return json.dumps(openapi_document(app), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(openapi_document(app), indent=2, ensure_ascii=False) + "\n"
 
 
 def _operations(item: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
