@@ -112,9 +112,14 @@ class Sweeper:
             return connection.execute(delete(idempotency).where(old)).rowcount
 
     def _trim_events(self) -> int:
+        long = select(jobs.c.id, jobs.c.sequence).where(jobs.c.sequence > KEPT_PER_JOB)
         with self._database.transaction() as connection:
-            last = select(jobs.c.sequence).where(jobs.c.id == events.c.job_id).scalar_subquery()
-            return connection.execute(delete(events).where(events.c.sequence <= last - KEPT_PER_JOB)).rowcount
+            return sum(
+                connection.execute(
+                    delete(events).where(events.c.job_id == job.id, events.c.sequence <= job.sequence - KEPT_PER_JOB)
+                ).rowcount
+                for job in connection.execute(long).all()
+            )
 
     # bytes
 
