@@ -14,6 +14,9 @@ Floats = NDArray[np.float32]
 
 NEIGHBOURS = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)
 COARSEST = 12
+# A coarse pixel with at least this share of fixed ones is fixed: more lenient, the coarse grid bridges narrow notches
+# and its corrections grow instead of shrinking (measured on outlines with 0.5).
+BRIDGED = 0.3
 
 
 def solve(
@@ -49,8 +52,15 @@ def solve(
     u = _cascade(free, source, np.asarray(values, np.float32), sweeps)
     for _ in range(corrections):
         residual = _residual(u, free, source)
-        u = u + _cascade(free, residual, np.zeros_like(u), sweeps)
+        step = _cascade(free, residual, np.zeros_like(u), sweeps)
+        u = u + step * _best_length(step, residual, free)
     return u
+
+
+def _best_length(step: Floats, residual: Floats, free: NDArray[np.bool_]) -> np.float32:
+    """The multiple of a step that lowers the energy most, so that no correction can do harm."""
+    curvature = -float(np.vdot(step, _residual(step, free, np.zeros(free.shape, np.float32))))
+    return np.float32(np.vdot(step, residual) / curvature if curvature > 0 else 0.0)
 
 
 def _residual(u: Floats, free: NDArray[np.bool_], source: Floats) -> Floats:
@@ -72,7 +82,7 @@ def _cascade(free: NDArray[np.bool_], source: Floats, values: Floats, sweeps: in
     coarse_values = held / _like(np.maximum(fixed, 1e-6), held)
     ratio = np.float32(width / size[0] * height / size[1])
     coarse_source = np.asarray(cv2.resize(source, size, interpolation=cv2.INTER_AREA), np.float32) * ratio
-    coarse = _cascade(fixed < 0.5, coarse_source, coarse_values, round(sweeps * 1.3))
+    coarse = _cascade(fixed < BRIDGED, coarse_source, coarse_values, round(sweeps * 1.3))
     guess = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     start = np.where(_like(free, values), guess, values).astype(np.float32)
     return _relax(start, free, source, sweeps)

@@ -23,6 +23,8 @@ FULL_PHOTO_COS, NO_PHOTO_COS = np.cos(np.radians(44.0)), np.cos(np.radians(60.0)
 FRINGE = 0.007
 # Depth of the band whose colours stand for the rim.
 RIM_NEAR, RIM_FAR = 0.01, 0.06
+# Width of the outlines of drawings, which are left out of the model's colours.
+OUTLINE = 0.015
 
 
 def project(
@@ -72,22 +74,31 @@ def _paint(subject: Subject, field: HeightField, atlas: Atlas) -> tuple[Floats, 
     trust = np.clip(inside / FRINGE, 0, 1) ** 2 * np.clip((alpha - 0.6) / 0.35, 0, 1)
     trust = np.maximum(trust, 1e-3 * np.clip(inside / FRINGE + 1, 0, 1) * alpha * alpha).astype(np.float32)
     clean = pull_push(photo, trust)
-    smooth = harmonic(clean, inside, _rim_weights(clean, inside))
+    bright = _not_darker_than_around(clean, inside)
+    smooth = harmonic(clean, inside, _rim_band(inside) * bright)
     fill = np.asarray(cv2.resize(smooth, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
-    share = atlas.warped(_photo_share(field), field.pixel_size)[..., None]
+    at_rim = np.clip(2.0 - inside / OUTLINE, 0, 1)
+    share = (atlas.warped(_photo_share(field), field.pixel_size) * (1 - at_rim * (1 - bright)))[..., None]
     return clean * share + fill * (1 - share), fill
 
 
-def _rim_weights(clean: Floats, inside: Floats) -> Floats:
-    """Trust in pixels as colours of the rim: a band below it, without the dark line that drawings have there."""
+def _rim_band(inside: Floats) -> Floats:
+    """Trust in pixels as colours of the rim, by their depth below it."""
     band = np.clip(inside / RIM_NEAR, 0.02, 1) * np.clip((RIM_FAR - inside) / RIM_FAR, 0, 1) * (inside > 0)
+    return np.asarray(band, np.float32)
+
+
+def _not_darker_than_around(clean: Floats, inside: Floats) -> Floats:
+    """Near 0 on the dark line that drawings have along the outline, 1 where a pixel is as light as those around it."""
     light = clean.mean(axis=2) / 255.0
     sigma = 0.025 * max(inside.shape)
     small = max(8, inside.shape[1] // 4), max(8, inside.shape[0] // 4)
-    pair = cv2.resize(np.dstack([light * (inside > 0), (inside > 0)]).astype(np.float32), small, interpolation=3)
+    pair = cv2.resize(
+        np.dstack([light * (inside > 0), (inside > 0)]).astype(np.float32), small, interpolation=cv2.INTER_AREA
+    )
     pair = cv2.GaussianBlur(pair, (0, 0), sigma / 4)
     mean = cv2.resize(pair[..., 0] / np.maximum(pair[..., 1], 1e-3), inside.shape[::-1])
-    return np.asarray(band * np.clip(0.7 + (light - mean) / 0.12, 0.03, 1), np.float32)
+    return np.asarray(np.clip(0.7 + (light - mean) / 0.12, 0.03, 1), np.float32)
 
 
 def _photo_share(field: HeightField) -> Floats:

@@ -6,6 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.linalg import spsolve
 
 from orfeas.errors import EmptySurfaceError
 from orfeas.geometry import poisson
@@ -36,6 +39,29 @@ def test_poisson_agrees_with_the_disc_and_the_strip():
     strip[2:-2, 10:50] = True
     u = poisson.solve(strip, 2.0, np.zeros((300, 60), np.float32))
     assert u[150, 30] == pytest.approx(20.5**2, rel=0.04)
+
+
+@pytest.mark.parametrize("name", ["bear", "robot", "chair", "random"])
+def test_poisson_agrees_with_a_direct_solver(name):
+    noise = ndimage.gaussian_filter(np.random.default_rng(2).random((120, 150)), 2)
+    mask = np.pad(noise > np.median(noise), 2) if name == "random" else field_of(name).inside > 0
+    count, index = int(mask.sum()), np.cumsum(mask).reshape(mask.shape) - 1
+    pairs = [np.stack([index[a][both], index[b][both]]) for a, b, both in _neighbours(mask)]
+    starts, ends = np.concatenate([np.hstack([pair, pair[::-1]]) for pair in pairs], axis=1)
+    matrix = diags(np.full(count, 4.0)) - coo_matrix((np.ones(len(starts)), (starts, ends)), shape=(count, count))
+    exact = spsolve(matrix.tocsc(), np.full(count, 2.0))
+    u = poisson.solve(mask, 2.0, np.zeros(mask.shape, np.float32))[mask]
+    assert np.abs(u - exact).max() < 0.02 * exact.max()
+
+
+def _neighbours(mask):
+    """Slices of pixels, of their right and lower neighbours, and where both are in the mask."""
+    whole = slice(None)
+    for first, second in (
+        ((whole, slice(None, -1)), (whole, slice(1, None))),
+        ((slice(None, -1), whole), (slice(1, None), whole)),
+    ):
+        yield first, second, mask[first] & mask[second]
 
 
 def test_laplace_keeps_within_its_boundary_values():
