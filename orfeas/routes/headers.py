@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import re
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
@@ -110,8 +112,34 @@ def _sensitive(method: str, path: str) -> bool:
 
 
 def _check_size() -> None:
-    if (request.content_length or 0) > services().config.max_upload_bytes:
+    limit = services().config.max_upload_bytes
+    if (request.content_length or 0) > limit:
         raise too_large()
+    if request.content_length is None and request.environ.get("wsgi.input_terminated"):
+        # Werkzeug would cut a chunked body at the limit without a word.
+        request.environ["wsgi.input"] = Capped(request.environ["wsgi.input"], limit)
+        request.max_content_length = limit + 1
+
+
+class Capped(io.RawIOBase):
+    """A body of unknown length that is refused once it is over the limit."""
+
+    def __init__(self, stream: Any, limit_bytes: int) -> None:
+        self._stream = stream
+        self._left = limit_bytes
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes."""
+        data = self._stream.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise too_large()
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _complete(response: Response) -> Response:
