@@ -45,8 +45,8 @@ def send_blob(
     response.headers["Cache-Control"] = cache_control
     if filename is not None:
         response.headers.set("Content-Disposition", "attachment" if attachment else "inline", **_disposition(filename))
-    # Several ranges in one request are answered with the whole file, as RFC 9110 14.2 allows.
-    if _one_range():
+    # Several ranges in one request, and what is no range, get the whole file, as RFC 9110 14.2 allows.
+    if "Range" not in request.headers or _one_range():
         _cut(response, size)
     else:
         response.make_conditional(request.environ)
@@ -64,7 +64,7 @@ def _cut(response: Response, size: int) -> None:
 
 def _one_range() -> bool:
     asked = request.range
-    return asked is None or (asked.units == "bytes" and len(asked.ranges) == 1)
+    return asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
 
 
 def _disposition(filename: str) -> Mapping[str, Any]:

@@ -133,7 +133,7 @@ _RUNS = select(
 
 def _stages(connection: Connection) -> Iterator[Metric]:
     found = SummaryMetricFamily("orfeas_stage_seconds", "Seconds of finished stages.", labels=("stage", "engine"))
-    engine = case((stages.c.model.is_(None), "embedded"), else_="hunyuan3d").label("engine")
+    engine = case((stages.c.queue == "gpu", "hunyuan3d"), else_="embedded").label("engine")
     query = (
         select(stages.c.name, engine, func.count().label("number"), func.sum(stages.c.seconds).label("total_s"))
         .where(stages.c.state == "done", stages.c.seconds.is_not(None))

@@ -328,13 +328,6 @@ def test_the_client_behind_a_proxy_is_believed_only_if_told_so(tmp_path: Path, c
     assert proxied.get("/api/formats", headers={"X-Forwarded-For": "10.0.0.1"}).status_code == 429
 
 
-@pytest.mark.parametrize("wait", ["-1", "61", "x", "nan", "1e3", ""])
-def test_a_wait_outside_its_limits_is_refused(client: FlaskClient, wait: str) -> None:
-    assert client.get(f"/api/v1/jobs?wait={wait}").status_code == 200, "lists do not wait"
-    response = client.get(f"/api/v1/jobs/{'0' * 8}-0000-4000-8000-{'0' * 12}?wait={wait}")
-    assert response.status_code in (404, 422)
-
-
 def test_the_web_process_needs_no_heavy_library() -> None:
     heavy = ("torch", "scipy", "trimesh", "skimage", "cv2", "numpy", "PIL")
     code = f"import sys, orfeas.app; print([name for name in {heavy} if name in sys.modules])"
