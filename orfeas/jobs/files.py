@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select, update
+from sqlalchemy import Connection, and_, case, func, null, or_, select, update
 
 from orfeas.errors import BadCursorError, DiskFullError, JobNotFoundError
 from orfeas.jobs.enlist import upsert
@@ -59,11 +59,12 @@ def keep_upload(
         upsert(connection, assets)
         .values(tenant=tenant, id=asset_id, expires_at=now + UNUSED_UPLOAD_S, **row)
         .on_conflict_do_nothing()
-    )
-    if made.rowcount == 1:
+        .returning(assets.c.id)
+    ).one_or_none()
+    if made is not None:
         return True
     used = bool(users(connection, tenant, [asset_id])[asset_id])
-    longer = case((assets.c.expires_at.is_(None), None), else_=None if used else now + UNUSED_UPLOAD_S)
+    longer = None if used else case((assets.c.expires_at.is_(None), null()), else_=now + UNUSED_UPLOAD_S)
     connection.execute(
         update(assets)
         .where(assets.c.tenant == tenant, assets.c.id == asset_id)
