@@ -271,3 +271,22 @@ def _closed(schema: Any) -> Any:
     if closed.get("type") == "object" and "properties" in closed:
         closed.setdefault("additionalProperties", False)
     return closed
+
+
+FORMS = ("generation.generate", "generation.generate_3d", "generation.create_generation", "generation.upload_image")
+
+
+@pytest.mark.parametrize("operation_id", FORMS)
+def test_a_form_as_the_api_browser_fills_it_in_is_taken(world: World, operation_id: str) -> None:
+    found = documented_examples(world.app)[operation_id]
+    schema = found["operation"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    fields = openapi_document(world.app)["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    form: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name == "image":
+            form[name] = (BytesIO(_photo()), "mug.png")
+        elif field.get("type") != "array":
+            form[name] = _as_form(field.get("default", field.get("example", "")))
+    response = world.client.post(found["path"], data=form)
+    assert response.status_code < 300, response.get_data(as_text=True)
+    world.worker.drain()

@@ -205,6 +205,8 @@ def _form_members(schema: Schema) -> dict[str, Any]:
         return _object(read_json(part))
     members: dict[str, Any] = {}
     for name, values in request.form.lists():
+        if values == [""]:
+            continue  # Forms send their empty fields too.
         declared = schema.fields.get(name)
         members[name] = _form_value(declared, values)
     return members

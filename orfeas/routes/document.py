@@ -16,7 +16,7 @@ from flask import Flask
 from orfeas import errors
 from orfeas.routes import samples
 from orfeas.routes.context import is_v1
-from orfeas.routes.examples import PHOTO
+from orfeas.routes.examples import PHOTO, PLACEHOLDERS
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from orfeas.routes.problems import MEDIA_TYPE, status_of
 
@@ -53,6 +53,7 @@ def _built(app: Flask) -> dict[str, Any]:
     document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     document["jsonSchemaDialect"] = "https://spec.openapis.org/oas/3.1/dialect/base"
     _open_answers(document)
+    _plain_forms(document)
     document["components"]["responses"] = {"Problem": _problem_response("What went wrong.")}
     endpoints = _endpoints(app)
     for path, item in document["paths"].items():
@@ -123,10 +124,14 @@ def _problem_response(description: str) -> dict[str, Any]:
 
 def _document_example(operation: dict[str, Any], example: Mapping[str, Any]) -> None:
     operation["x-example"] = {f"{name}_example": value for name, value in example.items()}
+    members = example.get("request") or {}
+    files = dict.fromkeys(example.get("files") or {}, PHOTO)
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
-        files = dict.fromkeys(example.get("files") or {}, PHOTO)
-        if (content_type == "multipart/form-data") == bool(files) and "example" not in content:
-            content["example"] = {**(example.get("request") or {}), **files}
+        if content_type == "multipart/form-data":
+            # Beside a file part, what names a stored thing would be one too many.
+            content["example"] = {**{name: value for name, value in members.items() if not _stored(value)}, **files}
+        elif not files and content_type == "application/json":
+            content["example"] = members
     for status, response in operation["responses"].items():
         answer = response.get("content", {}).get("application/json")
         if status < "300" and answer is not None:
@@ -135,6 +140,11 @@ def _document_example(operation: dict[str, Any], example: Mapping[str, Any]) -> 
         given = {**(example.get("query") or {}), **(example.get("headers") or {})}
         if parameter.get("name") in given:
             parameter["example"] = given[parameter["name"]]
+
+
+def _stored(value: Any) -> bool:
+    """Whether an example's value names a thing of the server, such as a job."""
+    return any(placeholder in json.dumps(value) for placeholder in PLACEHOLDERS)
 
 
 def _document_answer(answer: dict[str, Any], status: str, example: Mapping[str, Any]) -> None:
@@ -161,6 +171,34 @@ def _open_answers(document: dict[str, Any]) -> None:
                 closed |= _references(operation.get("requestBody", {}), document["components"]["schemas"])
     for name, schema in document["components"]["schemas"].items():
         _tidy(schema, keep_closed=name in closed)
+
+
+def _plain_forms(document: dict[str, Any]) -> None:
+    """Say how members travel in a form: no null, and objects as JSON text.
+
+    Swagger UI fills in made-up samples where there is neither a default nor an example, and sends them all. An empty
+    field counts as not given.
+    """
+    schemas = document["components"]["schemas"]
+    for item in document["paths"].values():
+        for _, operation in _operations(item):
+            form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+            fields = schemas.get(form.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
+            for name, field in fields.items():
+                fields[name] = _form_field(field)
+
+
+def _form_field(field: dict[str, Any]) -> dict[str, Any]:
+    kinds = field.get("type")
+    if isinstance(kinds, list):
+        field = {**field, "type": next(kind for kind in kinds if kind != "null")}
+    if "enum" in field:
+        field = {**field, "enum": [value for value in field["enum"] if value is not None]}
+    if field.get("type") in ("string", "integer", "number") and "default" not in field and "format" not in field:
+        field = {**field, "example": ""}
+    if "$ref" in field or "anyOf" in field or "allOf" in field or field.get("type") == "object":
+        return {"type": "string", "description": "An object as JSON text.", "example": ""}
+    return field
 
 
 def _references(value: Any, schemas: Mapping[str, Any], found: set[str] | None = None) -> set[str]:

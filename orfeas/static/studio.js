@@ -3,6 +3,15 @@
 const at = (id) => document.getElementById(id);
 const form = at("form");
 const FINAL = ["succeeded", "failed", "cancelled"];
+const SENTENCES = [
+  ["image.", "Looking for the subject"],
+  ["shape.", "Making the shape"],
+  ["mesh.texture", "Laying the photo on the model"],
+  ["mesh.export", "Writing the file"],
+  ["mesh.verify", "Checking the file"],
+  ["mesh.", "Refining the mesh"],
+  ["render.", "Drawing a preview"],
+];
 
 form.elements.quality.addEventListener("input", () => { at("level").value = form.elements.quality.value; });
 form.elements.image.addEventListener("change", showChosen);
@@ -63,10 +72,15 @@ async function call(url, options) {
 }
 
 function showProgress(job) {
-  const { percent, message, stage } = job.progress;
+  const { percent, stage } = job.progress;
   if (percent !== null && percent !== undefined) at("bar").value = percent;
-  const waits = job.queue_position ? `Waiting, number ${job.queue_position}` : "Starting";
-  at("stage").textContent = FINAL.includes(job.state) ? "" : message || stage || waits;
+  at("stage").textContent = FINAL.includes(job.state) ? "" : sentenceOf(job, stage || "");
+}
+
+function sentenceOf(job, stage) {
+  if (job.state !== "running") return job.queue_position > 1 ? `Waiting, number ${job.queue_position}` : "Starting";
+  const known = SENTENCES.find(([start]) => stage.startsWith(start));
+  return known ? known[1] : stage;
 }
 
 function showResult(job) {
