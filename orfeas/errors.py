@@ -27,7 +27,9 @@ class OrfeasError(Exception):
     title: ClassVar[str] = "Something went wrong inside the server"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str | None = None, *, errors: list[dict[str, str]] | None = None, **members: Any) -> None:
+    def __init__(
+        self, detail: str | None = None, *, errors: list[dict[str, str]] | None = None, **members: Any
+    ) -> None:
         self.detail = detail or f"{self.title}."
         self.errors = errors or []
         self.members = members
@@ -54,7 +56,9 @@ class OrfeasError(Exception):
         return {**self.as_problem(), "retryable": self.retryable}
 
 
-def _rebuild(kind: type[OrfeasError], detail: str, errors: list[dict[str, str]], members: dict[str, Any]) -> OrfeasError:
+def _rebuild(
+    kind: type[OrfeasError], detail: str, errors: list[dict[str, str]], members: dict[str, Any]
+) -> OrfeasError:
     return kind(detail, errors=errors, **members)
 
 
@@ -175,7 +179,11 @@ class AssetInUseError(OrfeasError):
 
 
 class IdempotencyInFlightError(OrfeasError):
-    status, code, title = HTTPStatus.CONFLICT, "idempotency_in_flight", "The first request with this key is still at work"
+    status, code, title = (
+        HTTPStatus.CONFLICT,
+        "idempotency_in_flight",
+        "The first request with this key is still at work",
+    )
     retryable = True
 
 
@@ -192,7 +200,11 @@ class TooLargeError(OrfeasError):
 
 
 class UnsupportedMediaTypeError(OrfeasError):
-    status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "This media type is not read here"
+    status, code, title = (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "This media type is not read here",
+    )
 
 
 class RangeNotSatisfiableError(OrfeasError):
@@ -373,5 +385,5 @@ class DeadlineExceededError(OrfeasError):
 
 def all_problems() -> dict[str, type[OrfeasError]]:
     """Every problem class by its code, as `/problems/{slug}` lists them."""
-    kinds = [InternalError, *OrfeasError.__subclasses__()]
+    kinds: list[type[OrfeasError]] = [*OrfeasError.__subclasses__()]
     return {kind.code: kind for kind in kinds}

@@ -99,7 +99,9 @@ def recorded() -> dict[str, Any]:
 
 
 def test_every_stage_is_implemented_and_has_a_digest():
-    assert {spec.name for spec, _ in CASES.values()} == set(SPECS) == set(IMPLEMENTATIONS)
+    # Tests of the engine register stages of their own.
+    implemented = {name for name in IMPLEMENTATIONS if not name.startswith("test.")}
+    assert {spec.name for spec, _ in CASES.values()} == set(SPECS) == implemented
     assert list(recorded()) == list(CASES)
 
 
