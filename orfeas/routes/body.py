@@ -90,7 +90,10 @@ def load(schema: Schema, given: Mapping[str, Any], *, v1: bool) -> dict[str, Any
             raise invalid(rest) from error
     for name in sorted(unknown):
         warn(f"The member {name[:64]!r} is not known and was ignored.")
-    return dict(schema.load(_without(given, unknown), unknown=EXCLUDE))
+    try:
+        return dict(schema.load(_without(given, unknown), unknown=EXCLUDE))
+    except ValidationError as error:  # Rules about several members are looked at only now.
+        raise invalid(error.messages_dict) from error
 
 
 def _parted(messages: Any, path: str = "") -> tuple[set[str], dict[Any, Any]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import ipaddress
 import re
 import secrets
+from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -166,8 +168,15 @@ def _complete_cors(response: Response) -> Response:
     return response
 
 
-def page(response: Response) -> Response:
-    """Let an answer be a page: it may load this server's own scripts, styles and pictures."""
+def page(html: str) -> Response:
+    """An answer that is a page: it may load this server's own scripts, styles and pictures."""
+    response = Response(html, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+@functools.cache
+def packaged_page(name: str) -> str:
+    """A page of the package."""
+    return resources.files("orfeas").joinpath("static", name).read_text(encoding="utf-8")

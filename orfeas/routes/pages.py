@@ -8,7 +8,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 from flask_smorest import Blueprint
 
 from orfeas.routes.examples import example
-from orfeas.routes.headers import page
+from orfeas.routes.headers import packaged_page, page
 from orfeas.routes.schemas.pages import WebManifestSchema
 
 blp = Blueprint("pages", __name__, description="Pages for people.")
@@ -56,7 +56,7 @@ def _static_file(filename: str) -> Response:
 @example()
 def index() -> Response:
     """Web UI"""
-    return page(send_from_directory(FILES, "studio.html"))
+    return page(packaged_page("studio.html"))
 
 
 @blp.get("/studio")
@@ -64,7 +64,7 @@ def index() -> Response:
 @example()
 def studio() -> Response:
     """Web UI, at its own address"""
-    return page(send_from_directory(FILES, "studio.html"))
+    return page(packaged_page("studio.html"))
 
 
 @blp.get("/manifest.json")

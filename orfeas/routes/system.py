@@ -7,7 +7,7 @@ import hashlib
 from html import escape
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request, send_from_directory
+from flask import Flask, Response, current_app, jsonify, request
 from flask_smorest import Blueprint
 
 from orfeas.errors import NotAcceptableError, NotFoundError, OrfeasError, all_problems
@@ -16,7 +16,7 @@ from orfeas.routes.conditional import with_etag
 from orfeas.routes.context import caller, services
 from orfeas.routes.document import document_text
 from orfeas.routes.examples import example
-from orfeas.routes.headers import page
+from orfeas.routes.headers import packaged_page, page
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.system import (
     CapabilitiesSchema,
@@ -89,7 +89,7 @@ def document_bytes(app: Flask) -> tuple[bytes, str]:
 @example()
 def docs() -> Response:
     """API browser"""
-    return page(send_from_directory("static", "docs.html"))
+    return page(packaged_page("docs.html"))
 
 
 @blp.get("/problems/<slug>")
@@ -113,7 +113,7 @@ def problem(slug: str) -> Response:
     best = request.accept_mimetypes.best_match(offered) if request.accept_mimetypes else offered[0]
     if best is None:
         raise NotAcceptableError("Accept text/html or application/json.")
-    response = page(Response(_problem_page(kind), mimetype="text/html")) if best == offered[0] else jsonify(_kind(kind))
+    response = page(_problem_page(kind)) if best == offered[0] else jsonify(_kind(kind))
     response.vary.add("Accept")
     return response
 

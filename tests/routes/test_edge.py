@@ -227,6 +227,12 @@ def test_a_wrong_value_is_400_with_details_on_the_compatible_surface(client: Fla
     assert problem["errors"][0]["pointer"] == "/quality"
 
 
+def test_unknown_members_do_not_hide_what_is_wrong_with_the_others(client: FlaskClient, upload: Any) -> None:
+    refused = client.post("/api/generate", data=upload("mug.png", flavour="mint", width="10"))
+    problem = problem_of(refused, 400, "invalid_request")
+    assert {entry["pointer"] for entry in problem["errors"]} == {"/height", "/depth"}
+
+
 def test_pointers_are_escaped(client: FlaskClient) -> None:
     problem = problem_of(client.post(V1, json={"a/b~c": 1, "image": {"asset_id": "0" * 64}}), 422, "invalid_request")
     assert [entry["pointer"] for entry in problem["errors"]] == ["/a~1b~0c"]
