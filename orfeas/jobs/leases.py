@@ -63,7 +63,7 @@ class Leases:
     def claim(self, queue: str) -> Claim | None:
         """Take the best stage that is ready, if any."""
         with self._database.transaction() as connection:
-            return self._claim(connection, queue, after=None)
+            return self._claim(connection, queue, after=None)[0]
 
     def progress(self, stage_id: int, fraction: float) -> bool:
         """Report a share done, 0 to 1. False when the stage is not ours any more: stop."""
@@ -107,9 +107,11 @@ class Leases:
                     last_used_at=now, error=None,
                 )
             ).rowcount  # fmt: skip
-            if kept:
-                outcome.advance(connection, self._blobs, stage_id, now)
-            claimed = self._claim(connection, claim_next, after=stage_id) if claim_next else None
+            waiting = outcome.advance(connection, self._blobs, stage_id, now) if kept else []
+            claimed, told = self._claim(connection, claim_next, after=stage_id) if claim_next else (None, set())
+            for run in waiting:
+                if run.id not in told:
+                    outcome.report_progress(connection, run, now)
             queues = self._ready_queues(connection, stage_id, claimed) if kept else []
         for queue in queues:
             self._wakeups.wake(queue)
@@ -209,7 +211,7 @@ class Leases:
     def _is_mine(self, connection: Connection, stage_id: int) -> bool:
         return connection.execute(select(stages.c.id).where(self._mine(stage_id))).first() is not None
 
-    def _claim(self, connection: Connection, queue: str, *, after: int | None) -> Claim | None:
+    def _claim(self, connection: Connection, queue: str, *, after: int | None) -> tuple[Claim | None, set[str]]:
         now = self._now()
         best = _best_ready(queue, now, after, sqlite=self._database.is_sqlite)
         row = connection.execute(
@@ -222,9 +224,9 @@ class Leases:
             .returning(stages)
         ).one_or_none()  # fmt: skip
         if row is None:
-            return None
-        outcome.begin(connection, row, now)
-        return _as_claim(connection, row)
+            return None, set()
+        told = outcome.begin(connection, row, now)
+        return _as_claim(connection, row), told
 
     def _fail(
         self, connection: Connection, stage_id: int, error: OrfeasError, *, owned: bool = True

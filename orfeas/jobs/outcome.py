@@ -65,12 +65,26 @@ def stages_of(connection: Connection, run_id: str) -> list[AnyRow]:
     )
 
 
-def begin(connection: Connection, stage: AnyRow, now: float) -> None:
-    """A stage was claimed: its queued runs are running now."""
-    for run in interested(connection, stage.id):
+def standing(connection: Connection, run_id: str) -> list[AnyRow]:
+    """As `stages_of`, but only what tells how far the run is: this is read at every step of every run."""
+    return list(
+        connection.execute(
+            select(run_stages.c.target, run_stages.c.interest, stages.c.name, stages.c.state, stages.c.fraction)
+            .join(stages, stages.c.id == run_stages.c.stage_id)
+            .where(run_stages.c.run_id == run_id)
+            .order_by(run_stages.c.position)
+        )
+    )
+
+
+def begin(connection: Connection, stage: AnyRow, now: float) -> set[str]:
+    """A stage was claimed: its queued runs are running now. The ids of the runs that were told."""
+    told = interested(connection, stage.id)
+    for run in told:
         if run.state == "queued":
             set_state(connection, run, "running", now, started_at=now)
         report_progress(connection, run, now)
+    return {run.id for run in told}
 
 
 def set_state(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
@@ -82,10 +96,11 @@ def set_state(connection: Connection, run: AnyRow, state: str, now: float, **val
 
 def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
     """Write where the run stands; the percentage never falls."""
-    rows = stages_of(connection, run.id)
+    rows = standing(connection, run.id)
     percent = max(run.percent, percent_done(rows, run.weights))
     at_work = next((row for row in rows if row.interest and row.state == "running"), None)
-    connection.execute(update(runs).where(runs.c.id == run.id).values(percent=percent))
+    if percent != run.percent:
+        connection.execute(update(runs).where(runs.c.id == run.id).values(percent=percent))
     emit(
         connection,
         run.job_id,
@@ -96,14 +111,15 @@ def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
     )
 
 
-def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -> None:
-    """A stage is done: end the runs that have all they asked for, report on the others."""
+def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -> list[AnyRow]:
+    """A stage is done: end the runs that have all they asked for. The others, whose progress is to be told."""
+    unfinished = []
     for run in interested(connection, stage_id):
-        rows = stages_of(connection, run.id)
-        if all(row.state == "done" for row in rows if row.target):
-            succeed(connection, blobs, run, rows, now)
+        if all(row.state == "done" for row in standing(connection, run.id) if row.target):
+            succeed(connection, blobs, run, stages_of(connection, run.id), now)
         else:
-            report_progress(connection, run, now)
+            unfinished.append(run)
+    return unfinished
 
 
 def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyRow], now: float) -> str:
