@@ -127,7 +127,7 @@ def _die_with_parent(life: Connection) -> None:
 
 
 def _answer(runner: Any, task: Task, connection: Connection, settings: ChildSettings) -> tuple[str, Any]:
-    from orfeas.stages.runner import InputGoneError  # noqa: PLC0415 - as above
+    from orfeas.stages.task import InputGoneError  # noqa: PLC0415 - as above
 
     try:
         return "done", runner.run(task, _Reporter(connection))

@@ -16,12 +16,13 @@ from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.wakeups import Inbox, LocalWakeups, Wakeups
-from orfeas.stages.runner import InputGoneError, Runner
+from orfeas.stages.task import InputGoneError
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
 
 if TYPE_CHECKING:
     from orfeas.jobs.worker import Stop
+    from orfeas.stages.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class LocalWorker:
         for module in modules:
             importlib.import_module(module)
         self.leases = Leases(database, blobs, wakeups, str(uuid.uuid4()))
-        self._runner = Runner(blobs, hand_over=hand_over)
+        self._runner = _runner(blobs, hand_over=hand_over)
         self._queues = queues
 
     def drain(self) -> int:
@@ -139,11 +140,18 @@ class IoWorker:
 
     def _serve(self, worker_id: str) -> None:
         leases = Leases(self._database, self._blobs, self._wakeups, worker_id)
-        runner, inbox = Runner(self._blobs), Inbox(self._wakeups, "io", worker_id)
+        runner, inbox = None, Inbox(self._wakeups, "io", worker_id)
         while self._stop.asked_at is None:
             claim = leases.claim("io")
             if claim is None:
                 inbox.wait(IDLE_S)
             else:
+                runner = runner or _runner(self._blobs)
                 work_through(leases, runner, claim)
         inbox.close()
+
+
+def _runner(blobs: Storage, *, hand_over: bool = True) -> Runner:
+    from orfeas.stages.runner import Runner  # noqa: PLC0415 - loads numpy, which an idle io worker does without
+
+    return Runner(blobs, hand_over=hand_over)

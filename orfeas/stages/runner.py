@@ -9,15 +9,11 @@ from typing import Any
 from orfeas.domain.stages import Produces, StageSpec
 from orfeas.errors import AssetGoneError
 from orfeas.stages.registry import IMPLEMENTATIONS, Progress, Result
-from orfeas.stages.task import Done, Task, TaskInput
+from orfeas.stages.task import Done, InputGoneError, Task, TaskInput
 from orfeas.stages.values import decode, encode, freeze
 from orfeas.storage.blobs import Storage
 
 KEPT_VALUES = 12
-
-
-class InputGoneError(Exception):
-    """The blob of an input was swept between planning and now."""
 
 
 class Runner:

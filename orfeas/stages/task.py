@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class InputGoneError(Exception):
+    """The blob of an input was swept between planning and now."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskInput:
     """`maker` is the name of the stage that made it, None for an upload."""
