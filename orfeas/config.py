@@ -218,7 +218,11 @@ class Config:
         ConfigError
             A name or value is wrong, or the combination would serve strangers.
         """
-        found = {name: value for name, value in (environ or os.environ).items() if name.startswith(PREFIX)}
+        found = {
+            name: value
+            for name, value in (os.environ if environ is None else environ).items()
+            if name.startswith(PREFIX)
+        }
         from_file, notices = read_dotenv(dotenv) if dotenv is not None and dotenv.is_file() else ({}, ())
         config = cls(**_convert({**from_file, **found}), notices=notices)
         check_exposure(config)
