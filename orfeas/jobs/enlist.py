@@ -109,22 +109,13 @@ def _find(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> d
         )
         .where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted))
         .order_by(stages.c.id)
-        .with_for_update()
     )  # fmt: skip
     return {row.fingerprint: row for row in found}
 
 
 def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> None:
-    # Always in the same order, so that two transactions cannot wait for each other.
-    values = [
-        {
-            "tenant": tenant,
-            "state": "absent",
-            **node,
-        }
-        for node in sorted(nodes, key=lambda node: str(node["fingerprint"]))
-    ]
-    connection.execute(upsert(connection, stages).on_conflict_do_nothing(), values)
+    values = [{"tenant": tenant, "state": "absent", **node} for node in nodes]
+    connection.execute(stages.insert(), values)
 
 
 def _insert_edges(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
@@ -212,9 +203,9 @@ def withdraw(connection: Connection, run_id: str) -> list[str]:
     )
     still = {row.stage_id: row.priority for row in connection.execute(others)}
     unfinished = connection.execute(
-        select(stages.c.id, stages.c.owner, stages.c.priority)
-        .where(stages.c.id.in_(mine), stages.c.state.in_(("wanted", "running")))
-        .with_for_update()
+        select(stages.c.id, stages.c.owner, stages.c.priority).where(
+            stages.c.id.in_(mine), stages.c.state.in_(("wanted", "running"))
+        )
     ).all()
     dropped = [row.id for row in unfinished if row.id not in still]
     if dropped:

@@ -17,7 +17,7 @@ from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, Qu
 from orfeas.jobs import outcome
 from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
-from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
+from orfeas.jobs.enlist import Enlisted, enlist
 from orfeas.jobs.files import check_cap
 from orfeas.jobs.outcome import clock, new_id
 from orfeas.jobs.plan import Plan, plan_document, privately
@@ -257,9 +257,8 @@ class Jobs:
             job = self._get(connection, caller, job_id)
             latest = job.latest
             if latest is not None and not latest.state.final:
-                run = connection.execute(select(runs).where(runs.c.id == latest.id).with_for_update()).one()
-                if run.state in UNFINISHED:
-                    owners = outcome.cancel(connection, run, self._now())
+                run = connection.execute(select(runs).where(runs.c.id == latest.id)).one()
+                owners = outcome.cancel(connection, run, self._now())
             job = self._get(connection, caller, job_id)
         for owner in owners:
             self._wakeups.recheck(owner)

@@ -1,4 +1,9 @@
-"""One engine per process over SQLite (WAL) or PostgreSQL."""
+"""One engine per process over SQLite (WAL) or PostgreSQL, with one writer at a time on both.
+
+The rows of a run are written by whoever ends one of its stages, cancels it or joins it. Locks on single
+rows would be taken in as many orders and end in deadlocks, and a transaction that reads what another one
+is about to change would leave runs that nobody finishes. Transactions are short, so they take turns.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,12 @@ PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
 )
+SETTINGS = (
+    "SET lock_timeout = '10s'",
+    # A process that stops in the middle of a transaction holds up the others no longer than this.
+    "SET idle_in_transaction_session_timeout = '30s'",
+)
+TAKE_TURNS = text("SELECT pg_advisory_xact_lock(7230911, hashtext(coalesce(current_schema(), '')))")
 HEAD = "0001"
 """The newest migration; a test compares it with the folder."""
 
@@ -32,12 +43,16 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
-        self._reader = self._engine.execution_options(read_only_snapshot=True)
+        self._reader = self._engine.execution_options(
+            **{"read_only_snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction that may write; SQLite takes the write lock at once, so it never has to upgrade."""
+        """A transaction that may write. It waits for its turn at once, so it sees all that was written before."""
         with self._engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(TAKE_TURNS)
             yield connection
 
     @contextmanager
@@ -77,7 +92,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _server_engine(url: str) -> Engine:
-    return create_engine(_with_driver(url), pool_size=8, max_overflow=64, pool_pre_ping=True)
+    engine = create_engine(_with_driver(url), pool_size=8, max_overflow=64, pool_pre_ping=True)
+    event.listen(engine, "connect", _prepare_server)
+    return engine
+
+
+def _prepare_server(connection: Any, _: ConnectionPoolEntry) -> None:
+    for setting in SETTINGS:
+        connection.execute(setting)
+    connection.commit()
 
 
 def _with_driver(url: str) -> str:
@@ -116,8 +139,6 @@ def _upgrade(database: Database) -> None:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with database.transaction() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(7230911)"))
         command.upgrade(migration_config(connection), "head")
 
 
