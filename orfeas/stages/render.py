@@ -11,7 +11,7 @@ from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.render import render
 from orfeas.stages.registry import Progress, implements
 
-PNG_LEVEL = 6
+PNG_LEVEL = 1  # a third of the time of level 6 for a sixth more bytes
 
 
 @implements(RenderPreview)
