@@ -9,10 +9,10 @@ from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, run_stages, 
 UNUSED_UPLOAD_S = 24 * 3600.0
 
 
-def discard_job(connection: Connection, job_id: str, tenant: str, now: float) -> list[str]:
+def discard_job(connection: Connection, job_id: str, tenant: str, now: float) -> None:
     """Delete the rows of a job, and stages and files that nothing else refers to.
 
-    Returns nothing to unlink at once: a writer may just have found such a blob, so the sweep unlinks
+    Nothing is unlinked at once: a writer may just have found such a blob, so the sweep unlinks
     blobs that no row names and that nobody touched for an hour.
     """
     mine = select(run_stages.c.stage_id).join(runs, runs.c.id == run_stages.c.run_id).where(runs.c.job_id == job_id)
@@ -38,7 +38,6 @@ def discard_job(connection: Connection, job_id: str, tenant: str, now: float) ->
             .where(assets.c.tenant == tenant, assets.c.id == job.input_asset, assets.c.origin == "upload")
             .values(expires_at=now + UNUSED_UPLOAD_S)
         )
-    return []
 
 
 def references(asset_id: str, tenant: str) -> Select[tuple[str]]:

@@ -96,7 +96,8 @@ def _rows(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> d
     if missing:
         _insert(connection, tenant, missing)
         rows = _find(connection, tenant, nodes)
-        _insert_edges(connection, missing, rows)
+        # Of all: a stage that is there may have lost its inputs with the job that made them.
+        _insert_edges(connection, nodes, rows)
     return rows
 
 
@@ -152,6 +153,7 @@ def has_result(blobs: Storage, row: AnyRow) -> bool:
 def want(connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: float) -> None:
     """Ask for stages: start those that are at rest, lift the others to a better priority."""
     rows = list(rows)
+    _interest_all(connection, rows, [row.id for row in rows if row.state == "done"])
     resting = [row.id for row in rows if row.state in ("absent", "failed", "done")]
     busy = [row.id for row in rows if row.state in ("wanted", "running") and row.priority > priority]
     if resting:
@@ -165,6 +167,21 @@ def want(connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: 
         )  # fmt: skip
     if busy:
         connection.execute(update(stages).where(stages.c.id.in_(busy)).values(priority=priority))
+
+
+def _interest_all(connection: Connection, rows: list[AnyRow], lost: list[int]) -> None:
+    """Runs that counted on a result that is lost want it made again too, whoever found out."""
+    if lost:
+        counting = (
+            select(run_stages.c.run_id)
+            .join(runs, runs.c.id == run_stages.c.run_id)
+            .where(run_stages.c.stage_id.in_(lost), runs.c.state.in_(UNFINISHED))
+        )
+        connection.execute(
+            update(run_stages)
+            .where(run_stages.c.run_id.in_(counting), run_stages.c.stage_id.in_([row.id for row in rows]))
+            .values(interest=True)
+        )
 
 
 def _touch(connection: Connection, kept: list[AnyRow], now: float) -> None:
@@ -187,8 +204,11 @@ def _count_reuse(connection: Connection, nodes: list[dict[str, Any]], needed: di
     count(connection, "cache.stages.joined", int(joined))
 
 
-def withdraw(connection: Connection, run_id: str) -> list[str]:
-    """End a run's interest; stages that nobody else wants become absent. Returns the owners to be told."""
+def withdraw(connection: Connection, run_id: str, keep: Iterable[str] = ()) -> list[str]:
+    """End a run's interest; stages that nobody else wants become absent. Returns the owners to be told.
+
+    `keep` are fingerprints of stages that go on: the run is about to want them again.
+    """
     mine = select(run_stages.c.stage_id).where(run_stages.c.run_id == run_id, run_stages.c.interest)
     others = (
         select(run_stages.c.stage_id, func.min(runs.c.priority).label("priority"))
@@ -204,7 +224,7 @@ def withdraw(connection: Connection, run_id: str) -> list[str]:
     still = {row.stage_id: row.priority for row in connection.execute(others)}
     unfinished = connection.execute(
         select(stages.c.id, stages.c.owner, stages.c.priority).where(
-            stages.c.id.in_(mine), stages.c.state.in_(("wanted", "running"))
+            stages.c.id.in_(mine), stages.c.state.in_(("wanted", "running")), stages.c.fingerprint.not_in(list(keep))
         )
     ).all()
     dropped = [row.id for row in unfinished if row.id not in still]

@@ -17,7 +17,7 @@ from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, Qu
 from orfeas.jobs import outcome
 from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
-from orfeas.jobs.enlist import Enlisted, enlist
+from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
 from orfeas.jobs.files import check_cap
 from orfeas.jobs.outcome import clock, new_id
 from orfeas.jobs.plan import Plan, plan_document, privately
@@ -251,14 +251,13 @@ class Jobs:
     # ending
 
     def cancel(self, caller: Caller, job_id: str) -> JobView:
-        """Cancel the latest run; a final one stays as it is."""
+        """Cancel the runs that are not final; those that are stay as they are."""
         owners: list[str] = []
         with self._database.transaction() as connection:
             job = self._get(connection, caller, job_id)
-            latest = job.latest
-            if latest is not None and not latest.state.final:
-                run = connection.execute(select(runs).where(runs.c.id == latest.id)).one()
-                owners = outcome.cancel(connection, run, self._now())
+            unfinished = select(runs).where(runs.c.job_id == job.id, runs.c.state.in_(UNFINISHED))
+            for run in connection.execute(unfinished.order_by(runs.c.number)).all():
+                owners += outcome.cancel(connection, run, self._now())
             job = self._get(connection, caller, job_id)
         for owner in owners:
             self._wakeups.recheck(owner)
@@ -270,9 +269,7 @@ class Jobs:
             job = self._get(connection, caller, job_id)
             if any(not run.state.final for run in job.runs):
                 raise JobNotFinalError("The job is still at work: cancel it first.", job_id=job.id)
-            unused = discard_job(connection, job.id, caller.tenant, self._now())
-        for blob in unused:
-            self._blobs.delete(blob)
+            discard_job(connection, job.id, caller.tenant, self._now())
 
     # inside a transaction
 

@@ -162,16 +162,18 @@ class Leases:
         """An input was swept meanwhile: go back to the nearest kept ancestors, not to the start."""
         now = self._now()
         with self._database.transaction() as connection:
-            if not self._is_mine(connection, stage_id):
+            row = connection.execute(select(stages).where(self._mine(stage_id))).one_or_none()
+            if row is None:
                 return
-            _again(connection, [stage_id], attempts=-1)
-            gone = _want_inputs(connection, self._blobs, stage_id, now)
             owners: list[str] = []
             queues = ["cpu", "gpu", "io"]
-            if not gone:
-                owners, queues = self._fail(
-                    connection, stage_id, AssetGoneError("The uploaded file was removed; upload it again."), owned=False
-                )
+            if _want_inputs(connection, self._blobs, row, now):
+                _again(connection, [stage_id], attempts=-1)
+            elif all(self._blobs.exists(part["blob"]) for part in row.inputs if "blob" in part):
+                owners, queues = self._retry_or_fail(connection, row)
+            else:
+                error = AssetGoneError("The uploaded file was removed; upload it again.")
+                owners, queues = self._fail(connection, stage_id, error)
         self._tell(owners, queues)
 
     def release_worker(self, worker_id: str) -> None:
@@ -241,10 +243,12 @@ class Leases:
         ).rowcount
         if not failed:
             return [], []
+        failing = {run.id: run for run in outcome.interested(connection, stage_id)}
         if error.code == "result_invalid":
-            _fail_inputs(connection, stage_id, problem)
+            bad = _fail_inputs(connection, stage_id, problem)
+            failing.update({run.id: run for run in outcome.counting_on(connection, bad)})
         owners: list[str] = []
-        for run in outcome.interested(connection, stage_id):
+        for run in failing.values():
             owners += outcome.fail(connection, self._blobs, run, problem, now)
         return owners, ["cpu", "gpu", "io"]
 
@@ -333,15 +337,21 @@ def _again(connection: Connection, stage_ids: list[int], *, attempts: int = 0) -
     )
 
 
-def _fail_inputs(connection: Connection, stage_id: int, problem: dict[str, Any]) -> None:
-    """A file that cannot be loaded again is no hit for the next request either."""
+def _fail_inputs(connection: Connection, stage_id: int, problem: dict[str, Any]) -> list[int]:
+    """A file that cannot be loaded again is no hit for the next request either. The stages that made it."""
     makers = select(stage_inputs.c.input_id).where(stage_inputs.c.stage_id == stage_id)
-    connection.execute(update(stages).where(stages.c.id.in_(makers)).values(state="failed", error=problem, output=None))
+    failed = connection.execute(
+        update(stages)
+        .where(stages.c.id.in_(makers), stages.c.keep == "file")
+        .values(state="failed", error=problem, output=None, output_bytes=None)
+        .returning(stages.c.id)
+    )
+    return list(failed.scalars())
 
 
-def _want_inputs(connection: Connection, blobs: Storage, stage_id: int, now: float) -> bool:
-    """Want every absent ancestor and give the runs that wait for the stage an interest in it."""
-    pending, found = [stage_id], []
+def _want_inputs(connection: Connection, blobs: Storage, stage: AnyRow, now: float) -> bool:
+    """Want every absent ancestor; the runs that wait for the stage have an interest in it then."""
+    pending, found = [stage.id], list[AnyRow]()
     while pending:
         makers = connection.execute(
             select(stages)
@@ -352,14 +362,7 @@ def _want_inputs(connection: Connection, blobs: Storage, stage_id: int, now: flo
         found += absent
         pending += [row.id for row in absent]
     if found:
-        best = connection.execute(select(stages.c.priority).where(stages.c.id == stage_id)).scalar_one()
-        want(connection, found, priority=best, now=now)
-        waiting = select(run_stages.c.run_id).where(run_stages.c.stage_id == stage_id, run_stages.c.interest)
-        connection.execute(
-            update(run_stages)
-            .where(run_stages.c.run_id.in_(waiting), run_stages.c.stage_id.in_([row.id for row in found]))
-            .values(interest=True)
-        )
+        want(connection, found, priority=stage.priority, now=now)
     return bool(found)
 
 

@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, exists, select, update
 
 from orfeas.domain.checks import evaluate
 from orfeas.errors import PostconditionFailedError
@@ -26,13 +26,13 @@ KINDS = {
 
 
 def emit(
-    connection: Connection, job_id: str, kind: str, payload: dict[str, Any], *, run: int | None, now: float
+    connection: Connection, job_id: str, kind: str, payload: dict[str, Any], *, run: int | None, now: float, **job: Any
 ) -> int:
-    """Write the job's next event; rising numbers without gaps."""
+    """Write the job's next event, with rising numbers without gaps, and further values of the job."""
     sequence = connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
-        .values(sequence=jobs.c.sequence + 1, updated_at=now)
+        .values(sequence=jobs.c.sequence + 1, updated_at=now, **job)
         .returning(jobs.c.sequence)
     ).scalar_one()
     connection.execute(
@@ -51,6 +51,12 @@ def interested(connection: Connection, stage_id: int) -> list[AnyRow]:
             .order_by(runs.c.created_at, runs.c.id)
         )
     )
+
+
+def counting_on(connection: Connection, stage_ids: list[int]) -> list[AnyRow]:
+    """The unfinished runs that have one of the stages in their plan, whether it had to run for them or not."""
+    planned = select(run_stages.c.run_id).where(run_stages.c.stage_id.in_(stage_ids))
+    return list(connection.execute(select(runs).where(runs.c.id.in_(planned), runs.c.state.in_(UNFINISHED))))
 
 
 def stages_of(connection: Connection, run_id: str) -> list[AnyRow]:
@@ -88,10 +94,14 @@ def begin(connection: Connection, stage: AnyRow, now: float) -> set[str]:
 
 
 def set_state(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
-    """Change a run's state, the job's copy of it, and say so."""
+    """Change a run's state, the job's copy of that of its latest run, and say so."""
     connection.execute(update(runs).where(runs.c.id == run.id).values(state=state, **values))
-    connection.execute(update(jobs).where(jobs.c.id == run.job_id).values(state=state, type=run.type, updated_at=now))
-    emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now)
+    newer = exists().where(runs.c.job_id == jobs.c.id, runs.c.number > run.number)
+    shown = {
+        "state": case((newer, jobs.c.state), else_=state),
+        "type": case((newer, jobs.c.type), else_=run.type),
+    }
+    emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now, **shown)
 
 
 def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
@@ -131,7 +141,7 @@ def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyR
     if rejected:
         names = ", ".join(f"{c['name']} (wanted {c['wanted']}, measured {c['measured']})" for c in rejected)
         error = PostconditionFailedError(f"The result does not satisfy: {names}.", measures=result["measures"])
-        if fall_back(connection, blobs, run, error.code, now):
+        if fall_back(connection, blobs, run, error.code, now) is not None:
             return "running"
         result["assets"] = [
             {**asset, "role": "rejected"} if asset["role"] == "model" else asset for asset in result["assets"]
@@ -226,10 +236,10 @@ def _mesh_facts(measured: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def fail(connection: Connection, blobs: Storage, run: AnyRow, error: dict[str, Any], now: float) -> list[str]:
     """End a run with a copy of the error, or let it fall back. Returns the owners whose work is not needed any more."""
-    if fall_back(connection, blobs, run, error["code"], now):
-        return []
-    owners = withdraw(connection, run.id)
-    _finish(connection, run, "failed", now, error=error)
+    owners = fall_back(connection, blobs, run, error["code"], now)
+    if owners is None:
+        owners = withdraw(connection, run.id)
+        _finish(connection, run, "failed", now, error=error)
     return owners
 
 
@@ -240,14 +250,17 @@ def cancel(connection: Connection, run: AnyRow, now: float) -> list[str]:
     return owners
 
 
-def fall_back(connection: Connection, blobs: Storage, run: AnyRow, code: str, now: float) -> bool:
-    """Replace this run's later stages by the lighter ones it allowed; others keep theirs (design, 3a.11)."""
+def fall_back(connection: Connection, blobs: Storage, run: AnyRow, code: str, now: float) -> list[str] | None:
+    """Replace this run's later stages by the lighter ones it allowed; others keep theirs (design, 3a.11).
+
+    Returns the owners whose work is not needed any more, None when the run allows nothing for this code.
+    """
     chosen = next((f for f in run.fallbacks if code in f["codes"]), None)
     if chosen is None:
-        return False
-    withdraw(connection, run.id)
-    connection.execute(run_stages.delete().where(run_stages.c.run_id == run.id))
+        return None
     document = chosen["document"]
+    owners = withdraw(connection, run.id, keep=[node["fingerprint"] for node in document["nodes"]])
+    connection.execute(run_stages.delete().where(run_stages.c.run_id == run.id))
     enlisted = enlist(
         connection, blobs, tenant=run.tenant, document=document, run_id=run.id, priority=run.priority, now=now
     )
@@ -268,7 +281,7 @@ def fall_back(connection: Connection, blobs: Storage, run: AnyRow, code: str, no
     if not enlisted.needed:
         fresh = connection.execute(select(runs).where(runs.c.id == run.id)).one()
         succeed(connection, blobs, fresh, stages_of(connection, run.id), now)
-    return True
+    return owners
 
 
 def new_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from typing import Any
@@ -40,6 +41,8 @@ class Runner:
         result = function(*inputs, spec=_spec(kind, task.parameters), on_progress=on_progress)
         if not isinstance(result, Result):
             result = Result(result)
+        # A report that no row can hold fails this stage, not the parent that writes it.
+        json.dumps(result.report, allow_nan=False)
         if kind.produces is Produces.NOTHING:
             return Done(None, None, result.report, _since(started))
         data = encode(result.value)
