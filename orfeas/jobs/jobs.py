@@ -19,6 +19,7 @@ from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
 from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
 from orfeas.jobs.files import check_cap
+from orfeas.jobs.hidden import at_work
 from orfeas.jobs.outcome import clock, new_id
 from orfeas.jobs.plan import Plan, plan_document, privately
 from orfeas.jobs.progress import measured_seconds
@@ -104,6 +105,8 @@ class Jobs:
     ) -> JobView:
         """A new job with one run. With everything made already it is `succeeded` at once.
 
+        Asked again for a hidden job that is at work on the same plan, it answers that one.
+
         Raises
         ------
         QueueFullError
@@ -114,6 +117,8 @@ class Jobs:
         job_id = job_id or new_id()
         weights = self._weights(request)
         with self._database.transaction() as connection:
+            if hidden and (same := at_work(connection, caller.tenant, request.plan.fingerprint)):
+                return self._get(connection, caller, same)
             self._insert_job(
                 connection, caller, surface, job_id, input or JobInput(), batch, tags, hidden=hidden,
                 retried_from=retried_from, derived_from=derived_from,

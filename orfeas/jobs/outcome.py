@@ -10,19 +10,11 @@ from sqlalchemy import Connection, case, exists, select, update
 
 from orfeas.domain.checks import evaluate
 from orfeas.errors import PostconditionFailedError
-from orfeas.jobs.enlist import UNFINISHED, enlist, upsert, withdraw
+from orfeas.jobs.enlist import UNFINISHED, enlist, withdraw
+from orfeas.jobs.listing import as_asset, list_files, show_file
 from orfeas.jobs.progress import percent_done
 from orfeas.storage.blobs import Storage
-from orfeas.storage.tables import AnyRow, assets, events, job_assets, jobs, run_stages, runs, stages
-
-KINDS = {
-    "model": "mesh",
-    "rejected": "mesh",
-    "preview": "image",
-    "texture": "image",
-    "source": "image",
-    "bundle": "archive",
-}
+from orfeas.storage.tables import AnyRow, events, jobs, run_stages, runs, stages
 
 
 def emit(
@@ -124,12 +116,29 @@ def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
 def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -> list[AnyRow]:
     """A stage is done: end the runs that have all they asked for. The others, whose progress is to be told."""
     unfinished = []
-    for run in interested(connection, stage_id):
+    told = interested(connection, stage_id)
+    _show_previews(connection, told, stage_id, now)
+    for run in told:
         if all(row.state == "done" for row in standing(connection, run.id) if row.target):
             succeed(connection, blobs, run, stages_of(connection, run.id), now)
         else:
             unfinished.append(run)
     return unfinished
+
+
+def _show_previews(connection: Connection, told: list[AnyRow], stage_id: int, now: float) -> None:
+    """Tell the runs whose thumbnail this stage has made; it can be fetched from now on."""
+    shown = [(run, output) for run in told for output in run.outputs if output["role"] == "preview"]
+    if not shown:
+        return
+    made = connection.execute(
+        select(stages.c.fingerprint, stages.c.output, stages.c.output_bytes).where(stages.c.id == stage_id)
+    ).one()
+    for run, output in shown:
+        if output["stage"] == made.fingerprint:
+            show_file(connection, run.tenant, as_asset(output, made), now)
+            payload = {"asset_id": made.output, "kind": "thumbnail"}
+            emit(connection, run.job_id, "preview", payload, run=run.number, now=now)
 
 
 def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyRow], now: float) -> str:
@@ -146,10 +155,10 @@ def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyR
         result["assets"] = [
             {**asset, "role": "rejected"} if asset["role"] == "model" else asset for asset in result["assets"]
         ]
-        _list_files(connection, run, result["assets"], result["measures"], now)
+        list_files(connection, run, result["assets"], result["measures"], now)
         _finish(connection, run, "failed", now, result=result, error=error.as_job_error())
         return "failed"
-    _list_files(connection, run, result["assets"], result["measures"], now)
+    list_files(connection, run, result["assets"], result["measures"], now)
     warnings = list(dict.fromkeys([*run.warnings, *_warnings(rows)]))
     method = result["method"] or run.method
     _finish(
@@ -168,14 +177,7 @@ def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
     by_fingerprint = {row.fingerprint: row for row in rows}
     listed, measures = [], {}
     for output in run.outputs:
-        made = by_fingerprint[output["stage"]]
-        listed.append(
-            {
-                **{key: output[key] for key in ("role", "format", "filename", "media_type", "up_axis")},
-                "asset_id": made.output,
-                "size_bytes": made.output_bytes,
-            }
-        )
+        listed.append(as_asset(output, by_fingerprint[output["stage"]]))
         if output["verified_by"]:
             report = by_fingerprint[output["verified_by"]].report or {}
             measures[output["format"]] = report.get("measures", {})
@@ -192,46 +194,6 @@ def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
 
 def _warnings(rows: list[AnyRow]) -> list[str]:
     return [warning for row in rows if row.report for warning in row.report.get("warnings", [])]
-
-
-def _list_files(
-    connection: Connection, run: AnyRow, listed: list[dict[str, Any]], measures: dict[str, Any], now: float
-) -> None:
-    for position, asset in enumerate(listed):
-        insert = upsert(connection, assets).values(
-            tenant=run.tenant,
-            id=asset["asset_id"],
-            kind=KINDS.get(asset["role"], "other"),
-            origin="job",
-            mesh=_mesh_facts(measures.get(asset["format"])) if asset["role"] in ("model", "rejected") else None,
-            created_at=now,
-            last_used_at=now,
-            expires_at=None,
-            **{key: asset[key] for key in ("format", "media_type", "size_bytes", "filename", "up_axis")},
-        )
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["tenant", "id"], set_={"last_used_at": now, "expires_at": None}
-            )
-        )
-        connection.execute(
-            job_assets.insert().values(
-                run_id=run.id,
-                position=position,
-                job_id=run.job_id,
-                **{key: asset[key] for key in ("asset_id", "role", "format", "filename", "up_axis")},
-            )
-        )
-
-
-def _mesh_facts(measured: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not measured:
-        return None
-    return {
-        "faces": measured.get("face_count"),
-        "vertices": measured.get("vertex_count"),
-        "extents_mm": measured.get("extents_mm"),
-    }
 
 
 def fail(connection: Connection, blobs: Storage, run: AnyRow, error: dict[str, Any], now: float) -> list[str]:

@@ -55,7 +55,8 @@ def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobVie
 def _run_view(run: AnyRow) -> RunView:
     names = (
         "id", "number", "type", "fingerprint", "request", "engine", "model", "method", "profile", "quality", "settings",
-        "priority", "created_at", "started_at", "finished_at", "cached", "joined", "result", "error", "percent",
+        "priority", "created_at", "started_at", "finished_at", "cached", "joined", "private", "result",
+        "error", "percent",
     )  # fmt: skip
     return RunView(
         state=JobState(run.state),

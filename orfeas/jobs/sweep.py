@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
 from orfeas.config import Config
+from orfeas.jobs import hidden
 from orfeas.jobs.cache import TIERS, TierName, forget, in_tier, is_listed_file, last_use, limits_of, not_pinned
 from orfeas.jobs.enlist import UNFINISHED, count
 from orfeas.jobs.event_log import KEPT_PER_JOB
@@ -22,6 +23,7 @@ from orfeas.storage.tables import AnyRow, assets, events, idempotency, job_asset
 
 UNTOUCHED_S = 3600.0
 IDEMPOTENCY_S = 24 * 3600.0
+ORPHANS_S = 7 * 24 * 3600.0
 BATCH = 500
 
 
@@ -36,6 +38,7 @@ class SweepReport:
     freed_bytes: int = 0
     idempotency_keys: int = 0
     events: int = 0
+    hidden_jobs: int = 0
 
 
 class Sweeper:
@@ -51,9 +54,10 @@ class Sweeper:
         evicted = sum(self._evict(tier, now) for tier in TIERS)
         uploads, retired = self._expire_uploads(now), self._retire_files(now)
         keys, old_events = self._forget_answers(now), self._trim_events()
+        converted = self._drop_hidden(now)
         removed, freed = self.unlink(now)
         self._blobs.clear_incoming()
-        return SweepReport(evicted, uploads, retired, removed, freed, keys, old_events)
+        return SweepReport(evicted, uploads, retired, removed, freed, keys, old_events, converted)
 
     # claims
 
@@ -76,11 +80,9 @@ class Sweeper:
         return len(chosen)
 
     def _expire_uploads(self, now: float) -> int:
-        """Uploads that nothing used in time."""
+        """Uploads that nothing used in time, and pictures that runs showed and never listed."""
         with self._database.transaction() as connection:
-            gone = delete(assets).where(
-                assets.c.origin == "upload", assets.c.expires_at <= now, ~_used_by_job(), ~_listed_by_job()
-            )
+            gone = delete(assets).where(assets.c.expires_at <= now, ~_used_by_job(), ~_listed_by_job())
             return connection.execute(gone).rowcount
 
     def _retire_files(self, now: float) -> int:
@@ -120,6 +122,13 @@ class Sweeper:
                 ).rowcount
                 for job in connection.execute(long).all()
             )
+
+    def _drop_hidden(self, now: float) -> int:
+        """Conversions and renders that were made: the cache's rules decide how long their files stay."""
+        with self._database.transaction() as connection:
+            gone = hidden.drop_finished(connection, now - UNTOUCHED_S)
+            hidden.drop_orphans(connection, now - ORPHANS_S)
+        return gone
 
     # bytes
 

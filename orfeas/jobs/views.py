@@ -106,6 +106,7 @@ class RunView:
     finished_at: float | None
     cached: bool
     joined: bool
+    private: bool
     reused: tuple[str, ...]
     warnings: tuple[str, ...]
     result: dict[str, Any] | None
