@@ -44,37 +44,33 @@ function showChosen() {
 
 async function make() {
   at("make").disabled = true;
-  at("result").hidden = at("problem").hidden = true;
+  at("empty").hidden = at("result").hidden = at("problem").hidden = true;
   at("work").hidden = false;
   at("stage").textContent = "Sending the photo";
   at("bar").removeAttribute("value");
-  const body = new FormData();
-  body.set("image", form.elements.image.files[0]);
-  body.set("formats", form.elements.format.value);
-  body.set("mode", form.elements.mode.value);
-  body.set("quality", form.elements.quality.value);
-  let job = await call("/api/v1/generations", { method: "POST", body });
+  at("work").scrollIntoView({ block: "nearest" });
+  let job = await call("/api/v1/generations", { method: "POST", body: new FormData(form) });
   while (!FINAL.includes(job.state)) {
     showProgress(job);
     await new Promise((resolve) => setTimeout(resolve, 250));
     job = await call(job.links.self);
   }
-  showProgress(job);
   if (job.state !== "succeeded") throw new Error(job.error ? job.error.detail : "The job was cancelled.");
-  showResult(job);
+  const { formats } = await call("/api/v1/capabilities");
+  showResult(job, formats.filter((format) => format.available && format.write));
 }
 
 async function call(url, options) {
-  const response = await fetch(url, options);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
+  const response = await fetch(url, options).catch(() => { throw new Error("The server does not answer."); });
+  const answer = await response.json().catch(() => ({ detail: `The server answered ${response.status}.` }));
+  if (!response.ok) throw new Error(answer.detail || answer.title);
   return answer;
 }
 
 function showProgress(job) {
-  const { percent, stage } = job.progress;
-  if (percent !== null && percent !== undefined) at("bar").value = percent;
-  at("stage").textContent = FINAL.includes(job.state) ? "" : sentenceOf(job, stage || "");
+  const { percent, stage, stage_index: index, stage_count: count } = job.progress;
+  if (typeof percent === "number") at("bar").value = percent;
+  at("stage").textContent = sentenceOf(job, stage || "") + (index ? ` (${index} of ${count})` : "");
 }
 
 function sentenceOf(job, stage) {
@@ -83,45 +79,50 @@ function sentenceOf(job, stage) {
   return known ? known[1] : stage;
 }
 
-function showResult(job) {
-  const result = job.result;
-  const preview = result.assets.find((asset) => asset.role === "preview");
+function showResult(job, formats) {
+  const preview = job.result.assets.find((asset) => asset.role === "preview");
   at("preview").hidden = !preview;
   if (preview) at("preview").src = preview.url;
-  at("links").replaceChildren(...result.assets.filter((asset) => asset.role !== "preview").map(link));
-  at("measures").textContent = sentence(result, job);
-  at("warnings").replaceChildren(...(job.warnings || []).map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  at("measures").replaceChildren(...facts(job).flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
+  at("warnings").replaceChildren(...job.warnings.map((text) => element("li", text)));
+  at("links").replaceChildren(...links(job, formats));
+  at("work").hidden = true;
   at("result").hidden = false;
+  at("result").scrollIntoView({ block: "nearest" });
 }
 
-function link(asset) {
-  const found = document.createElement("a");
-  found.href = `${asset.url}${asset.url.includes("?") ? "&" : "?"}download=1`;
-  found.download = asset.filename;
-  found.textContent = `Download ${asset.format} (${(asset.size_bytes / 1e6).toFixed(1)} MB)`;
+function facts(job) {
+  const [measures] = Object.values(job.result.measures);
+  return [
+    ["Size", `${measures.extents_mm.map((side) => side.toFixed(1)).join(" × ")} mm`],
+    ["Triangles", measures.face_count.toLocaleString("en")],
+    ["Closed", measures.is_watertight ? "yes, watertight" : "no"],
+    ["Made in", job.cached || job.run_seconds === null ? "no time, it was made before" : `${job.run_seconds.toFixed(1)} s`],
+  ];
+}
+
+// The format that was made comes first; the server makes the others of the same model when they are asked for.
+function links(job, formats) {
+  const made = Object.fromEntries(job.result.assets.filter((asset) => asset.role === "model").map((asset) => [asset.format, asset]));
+  const ordered = [...formats].sort((one, other) => Boolean(made[other.format]) - Boolean(made[one.format]));
+  return ordered.map(({ format }) => {
+    const size = made[format] ? ` (${(made[format].size_bytes / 1e6).toFixed(1)} MB)` : "";
+    const found = element("a", format + size);
+    found.href = `${job.links.result}?format=${format}&download=1`;
+    found.download = "";
+    found.className = made[format] ? "made" : "";
+    return found;
+  });
+}
+
+function element(name, text) {
+  const found = document.createElement(name);
+  found.textContent = text;
   return found;
 }
 
-function sentence(result, job) {
-  const measures = Object.values(result.measures || {})[0] || {};
-  const faces = measures.faces ?? measures.face_count;
-  const size = measures.extents_mm;
-  const parts = [];
-  if (faces) parts.push(`${faces.toLocaleString("en")} triangles`);
-  if (size) parts.push(`${size.map((side) => side.toFixed(1)).join(" × ")} mm`);
-  if (measures.watertight ?? measures.is_watertight) parts.push("watertight");
-  if (job.cached) parts.push("made before");
-  else if (job.run_seconds) parts.push(`${job.run_seconds.toFixed(1)} s`);
-  return parts.join(", ");
-}
-
 function showProblem(error) {
+  at("work").hidden = true;
   at("problem").textContent = error.message;
   at("problem").hidden = false;
-  at("stage").textContent = "";
-  at("bar").value = 0;
 }
