@@ -174,7 +174,7 @@ def _open_answers(document: dict[str, Any]) -> None:
 
 
 def _plain_forms(document: dict[str, Any]) -> None:
-    """Say how members travel in a form: no null, and objects as JSON text.
+    """Say how members travel in a form: files first, no null, and objects as JSON text.
 
     Swagger UI fills in made-up samples where there is neither a default nor an example, and sends them all. An empty
     field counts as not given.
@@ -183,9 +183,13 @@ def _plain_forms(document: dict[str, Any]) -> None:
     for item in document["paths"].values():
         for _, operation in _operations(item):
             form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
-            fields = schemas.get(form.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
-            for name, field in fields.items():
-                fields[name] = _form_field(field)
+            schema = schemas.get(form.get("$ref", "").rpartition("/")[2], {})
+            fields = sorted(schema.get("properties", {}).items(), key=lambda item: not _is_file(item[1]))
+            schema["properties"] = {name: _form_field(field) for name, field in fields}
+
+
+def _is_file(field: dict[str, Any]) -> bool:
+    return bool(field.get("items", field).get("format") == "binary")
 
 
 def _form_field(field: dict[str, Any]) -> dict[str, Any]:
