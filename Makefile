@@ -65,11 +65,11 @@ $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e ".[lint,test,postgres]"
 	@touch $(VENV)/.installed-run $(VENV)/.installed-test $@
 
-# The Khronos glTF validator; without npm its tests are skipped and say so.
+# The Khronos glTF validator and Playwright; without npm their tests are skipped and say so.
 .PHONY: node
 node:
 	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory node_modules/.installed; \
-	  else echo "npm is not installed: the glTF validator's tests will be skipped."; fi
+	  else echo "npm is not installed: the tests of the glTF validator and of the pages will be skipped."; fi
 
 node_modules/.installed: package.json package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
