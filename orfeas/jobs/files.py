@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, null, or_, select, update
 
 from orfeas.errors import BadCursorError, DiskFullError, JobNotFoundError
 from orfeas.jobs.enlist import upsert
@@ -149,16 +149,27 @@ def users(connection: Connection, tenant: str, ids: list[str]) -> dict[str, list
     return found
 
 
-def is_use_stale(asset: Asset, now: float) -> bool:
-    """Last use is noted at most once an hour."""
-    return asset.last_used_at < now - USE_NOTED_S
+def use_is_due(connection: Connection, tenant: str, blob: str, now: float) -> bool:
+    """Whether the use of a file has to be noted: its rows say that it was not used within the hour."""
+    listed, made = _uses(tenant, blob, now)
+    due = select(assets.c.id).where(listed).union_all(select(stages.c.output).where(made)).limit(1)
+    return connection.execute(due).first() is not None
 
 
-def note_use(connection: Connection, tenant: str, asset_id: str, now: float) -> None:
-    """An asset was read."""
-    connection.execute(
-        update(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id).values(last_used_at=now)
-    )
+def note_use(connection: Connection, tenant: str, blob: str, now: float) -> None:
+    """A file was read: neither retention nor the cache's limits count it as unused."""
+    listed, made = _uses(tenant, blob, now)
+    connection.execute(update(assets).where(listed).values(last_used_at=now))
+    connection.execute(update(stages).where(made).values(last_used_at=now))
+
+
+def _uses(tenant: str, blob: str, now: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The rows of a file, and of the stages that made it, that were last used more than an hour ago."""
+    before = now - USE_NOTED_S
+    listed = and_(assets.c.tenant == tenant, assets.c.id == blob, assets.c.last_used_at < before)
+    last_use = func.coalesce(stages.c.last_used_at, stages.c.finished_at, 0.0)
+    made = and_(stages.c.tenant == tenant, stages.c.output == blob, stages.c.state == "done", last_use < before)
+    return listed, made
 
 
 def maker(connection: Connection, tenant: str, asset_id: str) -> tuple[str, int] | None:

@@ -181,10 +181,21 @@ class AssetService:
         asset = self.get(caller, asset_id)
         if not self._blobs.exists(asset.id, asset.size_bytes):
             raise AssetGoneError("The file was removed; upload or make it again.")
-        if files.is_use_stale(asset, self._now()):
-            with self._database.transaction() as connection:
-                files.note_use(connection, caller.tenant, asset.id, self._now())
+        self.note_use(caller, asset.id)
         return asset
+
+    def size(self, blob: str) -> int | None:
+        """The bytes of a stored file; None when it is gone."""
+        return self._blobs.size(blob)
+
+    def note_use(self, caller: Caller, blob: str) -> None:
+        """A file was fetched: said in its rows at most once an hour, so that reading does not write."""
+        now = self._now()
+        with self._database.read() as connection:
+            stale = files.use_is_due(connection, caller.tenant, blob, now)
+        if stale:
+            with self._database.transaction() as connection:
+                files.note_use(connection, caller.tenant, blob, now)
 
     def picture(self, blob: str, size: int) -> bytes:
         """A PNG of a stored picture whose longer side is at most `size` pixels."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from orfeas.config import Config
 from orfeas.jobs import cache
@@ -278,3 +278,37 @@ def test_many_blobs_are_swept_in_batches(shelf: Shelf) -> None:
         shelf.blob(b"%d" % number)
     assert shelf.sweep().removed_blobs == 600
     assert shelf.blobs.exists(kept)
+
+
+def test_hidden_jobs_go_an_hour_after_their_end_and_what_they_made_stays(shelf: Shelf) -> None:
+    made, shared = shelf.asset(shelf.blob(b"converted")), shelf.asset(shelf.blob(b"shared"))
+    kept = shelf.stage(made, keep="file")
+    old = shelf.job("succeeded", kept, files=(made, shared))
+    shown = shelf.job("succeeded", files=(shared,))
+    young, busy = shelf.job("failed"), shelf.job("running")
+    with shelf.database.transaction() as connection:
+        connection.execute(update(jobs).where(jobs.c.id != shown).values(hidden=True))
+        connection.execute(update(jobs).where(jobs.c.id.in_([old, busy])).values(updated_at=NOW - 2 * HOUR))
+    assert shelf.sweep().hidden_jobs == 1
+    with shelf.database.read() as connection:
+        assert set(connection.execute(select(jobs.c.id)).scalars()) == {shown, young, busy}
+        assert list(connection.execute(select(assets.c.id)).scalars()) == [shared]
+    assert shelf.done() == {kept}
+    assert shelf.blobs.exists(made)
+
+
+def test_stages_of_no_run_go_a_week_after_they_lost_their_result(shelf: Shelf) -> None:
+    shelf.stage(None, age_s=8 * DAY, state="absent")
+    planned = shelf.stage(None, age_s=8 * DAY, state="absent")
+    young = shelf.stage(None, age_s=6 * DAY, state="failed")
+    shelf.job("succeeded", planned)
+    shelf.sweep()
+    with shelf.database.read() as connection:
+        assert set(connection.execute(select(stages.c.id)).scalars()) == {planned, young}
+
+
+def test_a_picture_that_was_shown_and_never_listed_expires(shelf: Shelf) -> None:
+    shown = shelf.asset(shelf.blob(b"thumbnail"), expires_at=NOW - 1.0)
+    assert shelf.sweep().removed_blobs == 1
+    assert shelf.kept() == 0
+    assert not shelf.blobs.exists(shown)

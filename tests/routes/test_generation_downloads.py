@@ -3,14 +3,17 @@
 import base64
 import json
 import threading
+import time
 import zipfile
 from io import BytesIO
 
 import pytest
 import trimesh
 from PIL import Image
+from sqlalchemy import func, select
 
 from orfeas.domain.formats import MESH_FORMATS, WRITABLE
+from orfeas.storage.tables import assets, job_assets, jobs, runs, stages
 
 
 @pytest.fixture
@@ -191,3 +194,62 @@ def test_the_recipe_inside_a_file_knows_nothing_of_job_or_host(client, model, fe
     assert [stage["stage"] for stage in recipe["stages"]][:2] == ["image.prepare", "shape.inflate"]
     assert recipe["licence"] is None
     assert model["job_id"].encode() not in data
+
+
+def test_asking_again_for_a_conversion_joins_the_one_at_work(client, model, wired):
+    url = f"/api/download/{model['job_id']}/model.off?wait=0"
+    for _ in range(3):
+        assert client.get(url).get_json()["code"] == "result_not_ready"
+    with wired.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(jobs).where(jobs.c.hidden)).scalar_one() == 1
+
+
+def test_a_look_at_what_was_converted_before_writes_nothing(client, model, fetch, wired):
+    urls = [f"/api/download/{model['job_id']}/model.ply", model["model_preview_url"]]
+    first = [fetch(url).data for url in urls]
+    before = _rows(wired)
+    assert [client.get(url, buffered=True).data for url in urls] == first
+    assert _rows(wired) == before
+
+
+def test_the_use_of_a_file_is_noted_at_most_once_an_hour(client, model, wired):
+    noon = time.time() + 10_000.0
+    wired.assets._now = lambda: noon
+    asset_id = client.get(f"/api/v1/jobs/{model['job_id']}").get_json()["result"]["assets"][0]["asset_id"]
+    client.get(model["download_url"], buffered=True)
+    assert _last_uses(wired, asset_id) == {noon}
+    wired.assets._now = lambda: noon + 3000.0
+    client.get(f"/api/v1/jobs/{model['job_id']}/result", buffered=True)
+    assert _last_uses(wired, asset_id) == {noon}
+    wired.assets._now = lambda: noon + 4000.0
+    client.get(f"/api/v1/jobs/{model['job_id']}/result", buffered=True)
+    assert _last_uses(wired, asset_id) == {noon + 4000.0}
+
+
+def test_a_run_that_shares_nothing_is_converted_from_its_own_mesh(
+    client, upload, finished, fetch, wired
+):
+    made = finished(client.post("/api/generate", data=upload("star.png", quality=1, use_cache="false")))
+    before = {row[0] for row in _made(wired)}
+    off = fetch(f"/api/download/{made['job_id']}/model.off")
+    assert off.status_code == 200
+    assert {name for fingerprint, name in _made(wired) if fingerprint not in before} == {"mesh.export", "mesh.verify"}
+
+
+def _rows(wired):
+    with wired.database.read() as connection:
+        return {
+            table.name: connection.execute(select(table)).all() for table in (jobs, runs, stages, assets, job_assets)
+        }
+
+
+def _made(wired):
+    with wired.database.read() as connection:
+        return connection.execute(select(stages.c.fingerprint, stages.c.name)).all()
+
+
+def _last_uses(wired, blob):
+    with wired.database.read() as connection:
+        made = connection.execute(select(stages.c.last_used_at).where(stages.c.output == blob)).scalars()
+        listed = connection.execute(select(assets.c.last_used_at).where(assets.c.id == blob)).scalars()
+        return {*made, *listed}

@@ -15,7 +15,7 @@ from orfeas.errors import (
     ResultNotReadyError,
 )
 from orfeas.jobs.jobs import Jobs
-from orfeas.jobs.plan import Plan, Source
+from orfeas.jobs.plan import Plan, Source, privately
 from orfeas.jobs.views import JobState, JobView, RunRequest, RunView
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import downloads
@@ -41,7 +41,7 @@ class GenerationFiles:
         except JobNotFoundError as error:
             raise downloads.no_file(filename) from error
         asset = self._assets.get(caller, job.input.asset_id or "")
-        return StoredFile(asset.id, asset.media_type, filename, asset.size_bytes)
+        return self._used(caller, asset.id, asset.media_type, filename, asset.size_bytes)
 
     def download(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
         """A file of a job by its download name; a model in another format is converted first."""
@@ -72,9 +72,9 @@ class GenerationFiles:
         downloads.require_success(job, run)
         for found in self._jobs.files(caller, job.id):
             if size == PREVIEW_SIZE and found.run_number == run.number and found.role == "preview":
-                return StoredFile(found.asset_id, found.media_type, "preview.png", found.size_bytes)
+                return self._used(caller, found.asset_id, found.media_type, "preview.png", found.size_bytes)
         self._require_generation(run)
-        plan = preview_plan(recorded_request(run), self.source_of(caller, run), size)
+        plan = _of_run(run, preview_plan(recorded_request(run), self.source_of(caller, run), size))
         return self._made(caller, job, "render", plan, "preview.png", wait)
 
     def output_picture(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
@@ -94,25 +94,33 @@ class GenerationFiles:
         if wanted.filename == job.input.filename:
             return self.input_picture(caller, wanted.filename)
         found = downloads.named_file(self._jobs.files(caller, job.id), wanted)
-        return StoredFile(found.asset_id, found.media_type, found.filename, found.size_bytes)
+        return self._used(caller, found.asset_id, found.media_type, found.filename, found.size_bytes)
 
     def _model(self, caller: Caller, job: JobView, run: RunView, format_name: str, wait: Wait) -> StoredFile:
         downloads.require_success(job, run)
         found = downloads.stored_model(self._jobs.files(caller, job.id), run, format_name)
         if found is not None:
             name = downloads.download_name(job, run, format_name, found.media_type)
-            return StoredFile(found.asset_id, found.media_type, name, found.size_bytes)
+            return self._used(caller, found.asset_id, found.media_type, name, found.size_bytes)
         self._require_generation(run)
-        plan = conversion_plan(recorded_request(run), self.source_of(caller, run), format_name)
+        plan = _of_run(run, conversion_plan(recorded_request(run), self.source_of(caller, run), format_name))
         name = downloads.download_name(job, run, format_name, plan.outputs[0].media_type)
         return self._made(caller, job, "convert", plan, name, wait)
+
+    def _used(self, caller: Caller, blob: str, media_type: str, filename: str, size_bytes: int) -> StoredFile:
+        self._assets.note_use(caller, blob)
+        return StoredFile(blob, media_type, filename, size_bytes)
 
     def _require_generation(self, run: RunView) -> None:
         if run.type != "generation":
             raise CapabilityMissingError(f"Files of a job of type {run.type} cannot be converted or rendered yet.")
 
     def _made(self, caller: Caller, job: JobView, kind: str, plan: Plan, name: str, wait: Wait) -> StoredFile:
-        """The plan's file, made by a hidden job where it does not exist."""
+        """The plan's file, made by a hidden job where it does not exist; a look at what exists writes nothing."""
+        kept = self._jobs.find_output(caller, plan) if self._jobs.cached(caller, plan) else None
+        size = self._assets.size(kept) if kept else None
+        if kept and size is not None:
+            return self._used(caller, kept, plan.outputs[0].media_type, name, size)
         asked = RunRequest(type=kind, plan=plan, request={"job_id": job.id}, engine=ENGINE)
         hidden = self._jobs.create(caller, job.surface, asked, hidden=True)
         if not hidden.state.final:
@@ -126,7 +134,12 @@ class GenerationFiles:
             reason = (run.error or {}).get("detail", "it was cancelled")
             raise ResultFailedError(f"{name} could not be made: {reason}", job_id=job.id, problem=run.error)
         made = run.result["assets"][0]
-        return StoredFile(made["asset_id"], plan.outputs[0].media_type, name, made["size_bytes"])
+        return self._used(caller, made["asset_id"], plan.outputs[0].media_type, name, made["size_bytes"])
+
+
+def _of_run(run: RunView, plan: Plan) -> Plan:
+    """The plan on the kept stages of a run: those of a run that shares nothing have fingerprints of their own."""
+    return privately(plan, run.id) if run.private else plan
 
 
 def source(picture: Asset) -> Source:
