@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "version": set(),
     "logs": set(),
 }
-WORKER_SIDE = {"child", "worker", "inline", "inprocess", "leases"}
+WORKER_SIDE = {"child", "worker", "inline", "inprocess", "leases", "patience"}
 """Modules of `jobs` that hand stages to the runner; nothing in the web process imports them."""
 TOP = {"__init__", "__main__", "app", "cli", "doctor", "generate", "openapi"}
 """Wiring and commands: they see everything."""

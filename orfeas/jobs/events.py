@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -9,17 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.domain.caller import Caller
 from orfeas.jobs.views import JobView
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow, events
 
+log = logging.getLogger(__name__)
+
 POLL_S = 0.05
 RECHECK_S = 1.0
 LONG_HOLDERS = 192
 STREAMS_PER_ADDRESS = 64
-REREAD = 200
 
 
 class Notifier:
@@ -80,8 +83,12 @@ class Notifier:
                     continue
                 wanted = list(self._waiting)
                 fresh = [job_id for job_id in wanted if job_id not in self._sequences]
-            newest = self._look(newest, fresh)
-            self.stopping.wait(POLL_S)
+            try:
+                newest = self._look(newest, fresh)
+                self.stopping.wait(POLL_S)
+            except SQLAlchemyError:
+                log.exception("events cannot be read now; trying again")
+                self.stopping.wait(RECHECK_S)
 
     def _look(self, newest: int, fresh: list[str]) -> int:
         with self._database.read() as connection:
@@ -89,9 +96,7 @@ class Notifier:
             query = select(events.c.job_id, func.max(events.c.sequence)).group_by(events.c.job_id)
             found: list[AnyRow] = []
             if last > newest:
-                # Transactions may commit out of order, so the last few are read again.
-                since = max(0, (newest or last) - REREAD)
-                found += connection.execute(query.where(events.c.id > since)).all()
+                found += connection.execute(query.where(events.c.id > (newest or last))).all()
             if fresh:
                 found += connection.execute(query.where(events.c.job_id.in_(fresh))).all()
         with self._changed:

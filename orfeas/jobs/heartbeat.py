@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 
 from orfeas.jobs.enlist import upsert
-from orfeas.storage.database import Database
+from orfeas.storage.database import UNAVAILABLE, Database
 from orfeas.storage.tables import workers
 
 BEAT_EVERY_S = 5.0
@@ -35,11 +36,12 @@ class Heartbeat:
             "stage_id": stage_id,
             "memory_bytes": memory_bytes,
         }
-        with self._database.transaction() as connection:
+        # The row is for people to look at: a database that is away must not end the worker.
+        with contextlib.suppress(*UNAVAILABLE), self._database.transaction() as connection:
             insert = upsert(connection, workers).values(**self._fixed, **state)
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=state))
 
     def end(self) -> None:
         """Take the row away: the worker has ended in order."""
-        with self._database.transaction() as connection:
+        with contextlib.suppress(*UNAVAILABLE), self._database.transaction() as connection:
             connection.execute(workers.delete().where(workers.c.id == self._fixed["id"]))

@@ -14,6 +14,7 @@ from orfeas.errors import InternalError, OrfeasError
 from orfeas.jobs.child import REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.wakeups import Inbox, LocalWakeups, Wakeups
 from orfeas.stages.task import InputGoneError
@@ -112,7 +113,8 @@ class IoWorker:
         self._stop, self._sweeper = stop, sweeper
         for module in modules:
             importlib.import_module(module)
-        self._ids = [worker_id, *(str(uuid.uuid4()) for _ in range(IO_THREADS - 1))]
+        # Of the worker's id, so that whoever sees it die can free the stages of all its threads.
+        self._ids = [worker_id, *(f"{worker_id}.{number}" for number in range(1, IO_THREADS))]
         self._heartbeat = Heartbeat(database, worker_id, "io")
 
     def run(self) -> None:
@@ -120,9 +122,10 @@ class IoWorker:
         threads = [threading.Thread(target=self._serve, args=(name,), daemon=True) for name in self._ids]
         for thread in threads:
             thread.start()
-        swept_at = float("-inf")
+        swept_at, leases = float("-inf"), self._leases(self._ids[0])
         while self._stop.asked_at is None:
             self._heartbeat.beat(None)
+            leases.expire()
             if time.monotonic() - swept_at > SWEEP_EVERY_S:
                 swept_at = time.monotonic()
                 self._sweep()
@@ -138,8 +141,11 @@ class IoWorker:
         except Exception:
             log.exception("the sweep failed; it is tried again in a minute")
 
+    def _leases(self, owner: str) -> Leases:
+        return PatientLeases(self._database, self._blobs, self._wakeups, owner, hurry=lambda: self._stop.overdue)
+
     def _serve(self, worker_id: str) -> None:
-        leases = Leases(self._database, self._blobs, self._wakeups, worker_id)
+        leases = self._leases(worker_id)
         runner, inbox = None, Inbox(self._wakeups, "io", worker_id)
         while self._stop.asked_at is None:
             claim = leases.claim("io")

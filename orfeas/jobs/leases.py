@@ -179,7 +179,8 @@ class Leases:
     def release_worker(self, worker_id: str) -> None:
         """A worker process is gone: free its stages at once."""
         with self._database.transaction() as connection:
-            rows = connection.execute(select(stages).where(stages.c.owner == worker_id)).all()
+            its = or_(stages.c.owner == worker_id, stages.c.owner.startswith(f"{worker_id}.", autoescape=True))
+            rows = connection.execute(select(stages).where(its)).all()
             told = [self._retry_or_fail(connection, row) for row in rows]
             connection.execute(workers.delete().where(workers.c.id == worker_id))
         for owners, queues in told:

@@ -54,7 +54,7 @@ def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus
 
 def _workers(connection: Connection, tenant: str, now: float) -> list[dict[str, Any]]:
     at_work = {
-        row.owner: row.job_id
+        row.owner.partition(".")[0]: row.job_id
         for row in connection.execute(
             select(stages.c.owner, func.min(jobs.c.id).label("job_id"))
             .join(run_stages, run_stages.c.stage_id == stages.c.id)

@@ -48,7 +48,8 @@ class LocalWakeups:
         self._send(worker_id, RECHECK)
 
     def _send(self, part: str, message: bytes) -> None:
-        with contextlib.suppress(FileNotFoundError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outbox:
+        # The rows are written: whatever keeps a message back, the workers look by themselves.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outbox:
             outbox.setblocking(False)
             for name in os.listdir(self.folder):
                 if part in name:
@@ -60,7 +61,7 @@ def _send_to(outbox: socket.socket, path: Path, message: bytes) -> None:
         outbox.sendto(message, str(path))
     except ConnectionRefusedError:
         path.unlink(missing_ok=True)
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:
         pass
 
 

@@ -22,6 +22,7 @@ from orfeas.errors import OrfeasError, StageMemoryError, StageTimeoutError
 from orfeas.jobs.child import IO_STAGES, STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.wakeups import RECHECK, Inbox, LocalWakeups
 from orfeas.storage.blobs import FolderStorage
@@ -193,6 +194,7 @@ class CpuWorker:
             hand.renewed = now
             self._heartbeat.beat(claim.stage_id)
             self._cancel_unless(hand, self._leases.renew(claim.stage_id))
+            self._leases.expire()
         if hand.cancelled_at and now - hand.cancelled_at > CANCEL_GRACE_S:
             self._replace_child()
             return True
@@ -259,7 +261,7 @@ def run_worker(
         config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules or STAGES
     )
     CpuWorker(
-        Leases(database, blobs, wakeups, worker_id),
+        PatientLeases(database, blobs, wakeups, worker_id, hurry=lambda: stop.overdue),
         Inbox(wakeups, queue.value, worker_id),
         Heartbeat(database, worker_id, queue.value),
         settings,

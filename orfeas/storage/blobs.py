@@ -142,7 +142,7 @@ class FolderStorage:
         if found.st_mtime >= before:
             os.replace(aside, self.path(sha256))
             return 0
-        aside.unlink()
+        aside.unlink(missing_ok=True)
         return found.st_size
 
     def check_space(self, needed: int = 0) -> None:

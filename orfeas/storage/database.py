@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from orfeas.errors import DiskFullError
+from orfeas.storage.blobs import DISK_FULL
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -32,6 +35,8 @@ SETTINGS = (
     "SET idle_in_transaction_session_timeout = '30s'",
 )
 TAKE_TURNS = text("SELECT pg_advisory_xact_lock(7230911, hashtext(coalesce(current_schema(), '')))")
+UNAVAILABLE = (OperationalError, InterfaceError, DiskFullError)
+"""What a transaction raises when the database is locked, full, or away for a while."""
 HEAD = "0001"
 """The newest migration; a test compares it with the folder."""
 
@@ -49,8 +54,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction that may write. It waits for its turn at once, so it sees all that was written before."""
-        with self._engine.begin() as connection:
+        """A transaction that may write. It waits for its turn at once, so it sees all that was written before.
+
+        Raises
+        ------
+        DiskFullError
+            The database found no room.
+        """
+        with _naming_a_full_disk(), self._engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(TAKE_TURNS)
             yield connection
@@ -64,6 +75,16 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+@contextmanager
+def _naming_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "53100":
+            raise DiskFullError(DISK_FULL) from error
+        raise
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -125,7 +125,7 @@ stages = Table(
     Column("state", String(8), nullable=False),
     Column("priority", Integer, nullable=False, server_default="5"),
     Column("wanted_at", Float),
-    Column("owner", String(36)),
+    Column("owner", String(40)),
     Column("lease_until", Float),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
@@ -175,7 +175,9 @@ events = Table(
     Column("payload", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("job_id", "sequence"),
+    sqlite_autoincrement=True,
 )
+"""`id` rises for ever: who reads by it must not miss an event that got the number of a deleted one."""
 
 assets = Table(
     "assets",

@@ -132,7 +132,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("priority", sa.Integer(), server_default="5", nullable=False),
         sa.Column("wanted_at", sa.Float(), nullable=True),
-        sa.Column("owner", sa.String(length=36), nullable=True),
+        sa.Column("owner", sa.String(length=40), nullable=True),
         sa.Column("lease_until", sa.Float(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
@@ -190,6 +190,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_events_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("job_id", "sequence", name=op.f("uq_events_job_id_sequence")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "runs",
