@@ -45,8 +45,8 @@ def send_blob(
     response.headers["Cache-Control"] = cache_control
     if filename is not None:
         response.headers.set("Content-Disposition", "attachment" if attachment else "inline", **_disposition(filename))
-    # Several ranges in one request, and what is no range, get the whole file, as RFC 9110 14.2 allows.
-    if "Range" not in request.headers or _one_range():
+    # Several ranges in one request, what is no range, and a weak If-Range get the whole file (RFC 9110, 13.1.5, 14.2).
+    if "Range" not in request.headers or (_one_range() and not _weak_if_range()):
         _cut(response, size)
     else:
         response.make_conditional(request.environ)
@@ -65,6 +65,10 @@ def _cut(response: Response, size: int) -> None:
 def _one_range() -> bool:
     asked = request.range
     return asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
+
+
+def _weak_if_range() -> bool:
+    return request.headers.get("If-Range", "").startswith("W/")
 
 
 def _disposition(filename: str) -> Mapping[str, Any]:

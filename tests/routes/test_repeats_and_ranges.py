@@ -195,6 +195,8 @@ def test_if_range_gives_the_whole_file_when_it_has_changed(client: FlaskClient, 
     same = content(client, asset, Range="bytes=0-3", If_Range=f'"{asset["id"]}"')
     other = content(client, asset, Range="bytes=0-3", If_Range='"another"')
     assert (same.status_code, other.status_code) == (206, 200)
+    weak = content(client, asset, Range="bytes=0-3", If_Range=f'W/"{asset["id"]}"')
+    assert (weak.status_code, len(weak.data)) == (200, asset["size_bytes"]), "a weak tag says nothing about bytes"
 
 
 @limits(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from orfeas.jobs.cache import Entry, Tier
 from orfeas.routes.paging import PageArgsSchema
-from orfeas.routes.schemas.common import Flag, Integer, Number, Text, Timestamp, Word, rfc3339
+from orfeas.routes.schemas.common import Flag, Integer, LowerText, Number, Timestamp, Word, rfc3339
 from orfeas.services.cache import Stored
 
 
@@ -104,7 +104,7 @@ class ClearSchema(Schema):
     """What is forgotten: of one tier or of all rows, one fingerprint or all, however old."""
 
     tier = Word("info", "stages", "latents", "redis", load_default=None, allow_none=True)
-    fingerprint = Text(load_default=None, allow_none=True, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    fingerprint = LowerText(load_default=None, allow_none=True, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
     older_than_s = Number(load_default=None, allow_none=True, validate=validate.Range(min=0, max=10**9))
 
 

@@ -62,6 +62,13 @@ class Text(fields.String):
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
 
 
+class LowerText(Text):
+    """An id or a hash in hexadecimal digits, in any case."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs).lower()
+
+
 class Word(Text):
     """One of a few words, in any case."""
 

@@ -10,7 +10,7 @@ from orfeas.domain import limits
 from orfeas.domain.formats import MESH_FORMATS
 from orfeas.jobs.views import JobState, JobView, RunView
 from orfeas.routes.paging import PageArgsSchema
-from orfeas.routes.schemas.common import Integer, Number, Text, Timestamp, Word, rfc3339
+from orfeas.routes.schemas.common import Integer, LowerText, Number, Text, Timestamp, Word, rfc3339
 
 JOBS = "/api/v1/jobs"
 
@@ -125,7 +125,7 @@ class JobQuerySchema(PageArgsSchema):
     state = Word(*(state.value for state in JobState), load_default=None)
     type = Text(load_default=None, validate=validate.Length(1, 32))
     tag = Text(load_default=None, validate=validate.Length(1, limits.TAG_CHARACTERS))
-    batch = Text(load_default=None, validate=validate.Length(1, 36))
+    batch = LowerText(load_default=None, validate=validate.Length(1, 36))
 
 
 class DimensionsSchema(Schema):
