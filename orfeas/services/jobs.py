@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import platform
+import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -28,7 +30,7 @@ from orfeas.jobs.plan import Plan
 from orfeas.jobs.queue import QueueStatus
 from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
-from orfeas.services.generation import GenerationService, StoredFile
+from orfeas.services.generation import GenerationService, StoredFile, stored_name
 from orfeas.services.plans import PREVIEW_SIZE
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow
@@ -159,6 +161,14 @@ class JobService:
             raise JobNotFinalError(f"The job is {job.state}; wait for its end or cancel it.", job_id=job.id)
         return job, job.latest
 
+    def _input(self, caller: Caller, given: JobInput, job_id: str) -> JobInput:
+        """The same input for another job; its stored name carries that job's id."""
+        if given.asset_id is None:
+            return given
+        asset = self.assets.get(caller, given.asset_id)
+        shown = given.original_filename or asset.filename
+        return replace(given, filename=stored_name(job_id, shown, asset.format, time.time()))
+
     def _again(
         self,
         caller: Caller,
@@ -169,11 +179,13 @@ class JobService:
         retried_from: str | None = None,
         derived_from: str | None = None,
     ) -> JobView:
+        job_id = str(uuid.uuid4())
         return self.engine.create(
             caller,
             Surface.V1,
             replace(asked, profile=run.profile),
-            input=JobInput(asset_id=job.input.asset_id),
+            input=self._input(caller, job.input, job_id),
+            job_id=job_id,
             tags=job.tags,
             private=run.request.get("use_cache") is False,
             retried_from=retried_from,

@@ -16,10 +16,11 @@ import pytest
 import trimesh
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
+from orfeas.jobs import outcome
 from orfeas.routes import streams
-from orfeas.storage.tables import events
+from orfeas.storage.tables import assets, events
 from tests.routes.reading import ReadingClient
 from tests.serving import Server
 
@@ -397,3 +398,57 @@ def test_the_storage_cap_refuses_new_work_and_answers_repeats(
     assert client.post("/api/v1/generations", json=same).get_json()["cached"] is True
     assert code(client.post("/api/v1/generations", json={**same, "quality": 2})) == (507, "disk_full")
     assert client.get(job["links"]["result"]).status_code == 200
+
+
+def test_the_thumbnail_is_told_before_the_end_and_can_be_fetched(
+    client: FlaskClient, upload: Any, worker: Any, wired: Any
+) -> None:
+    job = start(client, upload, preview="true").get_json()
+    worker.drain()
+    found = told(client.get(f"{job['links']['events']}?last_event_id=0").get_data(as_text=True))
+    kinds = [message["event"] for message in found]
+    shown = found[kinds.index("preview")]
+    assert kinds.count("preview") == 1
+    assert kinds.index("preview") < kinds.index("end")
+    (listed,) = [asset for asset in found[-1]["data"]["result"]["assets"] if asset["role"] == "preview"]
+    assert (shown["data"]["asset_id"], shown["data"]["url"]) == (listed["asset_id"], listed["url"])
+    assert (shown["data"]["kind"], shown["data"]["state"], shown["data"]["run"]) == ("thumbnail", "running", 1)
+
+
+def test_a_thumbnail_is_there_while_its_run_is_at_work(
+    client: FlaskClient, upload: Any, worker: Any, wired: Any
+) -> None:
+    job = start(client, upload, preview="true", formats="stl,off,ply").get_json()
+    seen = []
+    emit = outcome.emit
+
+    def spy(connection: Any, job_id: str, kind: str, payload: dict[str, Any], **more: Any) -> int:
+        if kind == "preview":
+            rows = connection.execute(select(assets).where(assets.c.id == payload["asset_id"])).all()
+            seen.append((rows[0].kind, rows[0].expires_at is not None, wired.blobs.exists(payload["asset_id"])))
+        return emit(connection, job_id, kind, payload, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcome, "emit", spy)
+        worker.drain()
+    assert seen == [("image", True, True)]
+    asset_id = next(a["asset_id"] for a in client.get(job["links"]["self"]).get_json()["result"]["assets"][3:])
+    assert client.get(f"/api/v1/assets/{asset_id}").get_json()["expires_at"] is None
+
+
+def test_a_job_made_again_shows_its_picture_under_its_own_name(client: FlaskClient, upload: Any, finished: Any) -> None:
+    job = finished(start(client, upload))
+    again = client.post(f"{job['links']['self']}/retry").get_json()
+    derived = client.post(f"{job['links']['self']}/derive", json={"target_faces": 500}).get_json()
+    for made in (again, derived):
+        record = client.get(f"/api/job-status/{made['id']}").get_json()
+        assert record["filename"].startswith(made["id"])
+        assert record["filename"].endswith("_star.png")
+        assert client.get(record["preview_url"]).mimetype == "image/png"
+
+
+def test_the_batch_filter_takes_ids_in_any_case(client: FlaskClient, upload: Any) -> None:
+    picture = start(client, upload).get_json()["request"]["image"]
+    batch = client.post("/api/v1/batches", json={"items": [{"image": picture, "quality": 2}]}).get_json()
+    found = client.get(f"/api/v1/jobs?batch={batch['id'].upper()}").get_json()["items"]
+    assert [job["id"] for job in found] == [batch["jobs"][0]["job_id"]]

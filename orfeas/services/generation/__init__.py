@@ -4,7 +4,7 @@ from orfeas.services.generation.downloads import StoredFile
 from orfeas.services.generation.files import GenerationFiles, Wait
 from orfeas.services.generation.options import Options, options_of
 from orfeas.services.generation.records import record
-from orfeas.services.generation.service import GenerationService, Started, Upload
+from orfeas.services.generation.service import GenerationService, Started, Upload, stored_name
 
 __all__ = [
     "GenerationFiles",
@@ -16,4 +16,5 @@ __all__ = [
     "Wait",
     "options_of",
     "record",
+    "stored_name",
 ]
