@@ -14,7 +14,7 @@ from orfeas.domain.caller import LOCAL
 from orfeas.jobs.jobs import Jobs
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import counters, runs, stages
+from orfeas.storage.tables import batches, counters, jobs, runs, stages
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -75,11 +75,11 @@ class _Collected(Collector):
         return self._collect()
 
 
-def exposition(traffic: Traffic, jobs: Jobs, blobs: FolderStorage, database: Database) -> bytes:
+def exposition(traffic: Traffic, engine: Jobs, blobs: FolderStorage, database: Database) -> bytes:
     """The whole text."""
     with database.read() as connection:
-        found = [*_generations(connection), *_stages(connection), *_cache(connection)]
-    found += [*_queue(jobs), *_machine(blobs)]
+        found = [*_generations(connection), _batches(connection), *_stages(connection), *_cache(connection)]
+    found += [*_queue(engine), *_machine(blobs), *_devices()]
     registry = CollectorRegistry()
     registry.register(_Collected(lambda: found))
     return generate_latest(traffic.registry) + generate_latest(registry)
@@ -105,6 +105,8 @@ def _generations(connection: Connection) -> Iterator[Metric]:
             at_work += row.number
         if row.state == "queued":
             waiting[row.type] = waiting.get(row.type, 0) + row.number
+        if row.hidden:
+            continue  # Conversions are swept, and what has once been counted must not fall.
         if row.state in ("succeeded", "failed", "cancelled"):
             ended.add_metric((row.type, row.engine or "", row.state), row.number)
         if row.state == "succeeded":
@@ -120,15 +122,28 @@ def _generations(connection: Connection) -> Iterator[Metric]:
 
 
 _WORKED = runs.c.cached.is_(False) & runs.c.started_at.is_not(None)
-_RUNS = select(
-    runs.c.type,
-    runs.c.engine,
-    runs.c.state,
-    func.count().label("number"),
-    func.sum(case((_WORKED, 1), else_=0)).label("worked"),
-    func.sum(case((_WORKED, runs.c.finished_at - runs.c.created_at))).label("total_s"),
-    func.sum(case((_WORKED, runs.c.finished_at - runs.c.started_at))).label("work_s"),
-).group_by(runs.c.type, runs.c.engine, runs.c.state)
+_RUNS = (
+    select(
+        runs.c.type,
+        runs.c.engine,
+        runs.c.state,
+        jobs.c.hidden,
+        func.count().label("number"),
+        func.sum(case((_WORKED, 1), else_=0)).label("worked"),
+        func.sum(case((_WORKED, runs.c.finished_at - runs.c.created_at))).label("total_s"),
+        func.sum(case((_WORKED, runs.c.finished_at - runs.c.started_at))).label("work_s"),
+    )
+    .join(jobs, jobs.c.id == runs.c.job_id)
+    .group_by(runs.c.type, runs.c.engine, runs.c.state, jobs.c.hidden)
+)
+
+
+def _batches(connection: Connection) -> Metric:
+    size = func.json_array_length(batches.c["items"])
+    number, total = connection.execute(select(func.count(), func.coalesce(func.sum(size), 0))).one()
+    found = SummaryMetricFamily("orfeas_batch_size", "Jobs per batch.")
+    found.add_metric((), number, float(total))
+    return found
 
 
 def _stages(connection: Connection) -> Iterator[Metric]:
@@ -156,8 +171,8 @@ def _cache(connection: Connection) -> Iterator[Metric]:
     yield from (requests, size)
 
 
-def _queue(jobs: Jobs) -> Iterator[Metric]:
-    status = jobs.queue_status(LOCAL)
+def _queue(engine: Jobs) -> Iterator[Metric]:
+    status = engine.queue_status(LOCAL)
     age = GaugeMetricFamily("orfeas_job_queue_age_seconds", "Age of the run that waits longest.")
     age.add_metric((), status.oldest_seconds or 0.0)
     yield age
@@ -176,3 +191,9 @@ def _machine(blobs: FolderStorage) -> Iterator[Metric]:
         found = GaugeMetricFamily(name, meaning)
         found.add_metric((), value)
         yield found
+
+
+def _devices() -> Iterator[Metric]:
+    """Named without a sample: this release runs on no device of this kind."""
+    yield GaugeMetricFamily("orfeas_gpu_memory_bytes", "Memory of a device.", labels=("gpu_id",))
+    yield GaugeMetricFamily("orfeas_gpu_memory_allocated_bytes", "Allocated memory of a device.", labels=("gpu_id",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from io import BytesIO
 from pathlib import Path
@@ -170,7 +171,31 @@ def test_metrics_tell_what_the_rows_say(client: FlaskClient, finished: Any, data
         assert found["orfeas_stage_seconds_sum", labels] == pytest.approx(took, abs=1e-4)
     assert found["orfeas_cache_bytes", ()] > 0
     assert found["orfeas_cache_requests_total", (("result", "hit"), ("tier", "stages"))] > 0
+    files = {"files": [(BytesIO((data / "mug.png").read_bytes()), f"{name}.png") for name in "abc"], "quality": "1"}
+    client.post("/api/batch-generate", data=files)
+    found = scrape(client)
+    assert (found["orfeas_batch_size_count", ()], found["orfeas_batch_size_sum", ()]) == (1, 3)
     for name in ("orfeas_memory_usage_bytes", "orfeas_disk_free_bytes"):
         assert found[name, ()] > 1_000_000
     for name in ("orfeas_cpu_usage_percent", "orfeas_memory_usage_percent"):
         assert 0.0 <= found[name, ()] <= 100.0
+
+
+def test_every_metric_of_a_machine_without_a_gpu_is_there(client: FlaskClient) -> None:
+    text = client.get("/metrics").get_data(as_text=True)
+    named = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    assert {"orfeas_batch_size", "orfeas_gpu_memory_bytes", "orfeas_gpu_memory_allocated_bytes"} <= named
+    assert "gpu_id=" not in text
+
+
+def test_conversions_are_not_counted_as_generations(
+    client: FlaskClient, finished: Any, data: Path, worker: Any
+) -> None:
+    form = {"image": (BytesIO((data / "mug.png").read_bytes()), "mug.png"), "quality": "1", "formats": "stl"}
+    job = finished(client.post("/api/v1/generations", data=form))
+    client.get(f"/api/v1/jobs/{job['id']}/result?format=off&wait=0")
+    assert scrape(client)["orfeas_job_queue_size", (("type", "convert"),)] == 1
+    worker.drain()
+    assert {dict(labels)["type"] for name, labels in scrape(client) if name == "orfeas_generations_total"} == {
+        "generation"
+    }
