@@ -24,11 +24,13 @@ class Enlisted:
     needed : names of the stages that have to run, or are running
     reused : names of the stages whose kept results are used, and of those before them
     joined : every target that has to run was already wanted by somebody else
+    at_work : one of the needed stages is running already
     """
 
     needed: tuple[str, ...]
     reused: tuple[str, ...]
     joined: bool
+    at_work: bool
     queues: frozenset[str]
 
 
@@ -85,6 +87,7 @@ def enlist(
         needed=tuple(rows[fp].name for fp in needed),
         reused=tuple(row.name for row in kept),
         joined=joined,
+        at_work=any(rows[fp].state == "running" for fp in needed),
         queues=frozenset(rows[fp].queue for fp in needed),
     )
 

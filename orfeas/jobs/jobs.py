@@ -358,6 +358,8 @@ class Jobs:
         run = connection.execute(select(runs).where(runs.c.id == run_id)).one()
         if enlisted.needed:
             outcome.set_state(connection, run, "queued", now)
+            if enlisted.at_work:
+                outcome.set_state(connection, run, "running", now, started_at=now)
         else:
             outcome.succeed(connection, self._blobs, run, outcome.stages_of(connection, run_id), now)
         return enlisted.queues

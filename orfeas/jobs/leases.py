@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, case, cast, exists, func, or_, select, update
+from sqlalchemy import Connection, Float, Integer, and_, bindparam, case, cast, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from orfeas.errors import (
@@ -216,16 +217,11 @@ class Leases:
 
     def _claim(self, connection: Connection, queue: str, *, after: int | None) -> tuple[Claim | None, set[str]]:
         now = self._now()
-        best = _best_ready(queue, now, after, sqlite=self._database.is_sqlite)
-        row = connection.execute(
-            update(stages)
-            .where(stages.c.id == best.scalar_subquery(), stages.c.state == "wanted")
-            .values(
-                state="running", owner=self.owner, lease_until=now + LEASE_S, attempts=stages.c.attempts + 1,
-                started_at=now, fraction=0.0,
-            )
-            .returning(stages)
-        ).one_or_none()  # fmt: skip
+        values = {"for_queue": queue, "at": now, "by": self.owner, "until": now + LEASE_S}
+        if after is not None:
+            values["after"] = after
+        claiming = _claiming(in_hand=after is not None, sqlite=self._database.is_sqlite)
+        row = connection.execute(claiming, values).one_or_none()
         if row is None:
             return None, set()
         told = outcome.begin(connection, row, now)
@@ -276,7 +272,25 @@ class Leases:
             self._wakeups.wake(queue)
 
 
-def _best_ready(queue: str, now: float, after: int | None, *, sqlite: bool) -> Any:
+@cache
+def _claiming(*, in_hand: bool, sqlite: bool) -> Any:
+    """The one statement that takes the best ready stage `for_queue`, `at` a time, `by` a worker, `after` a stage.
+
+    It is built once: that takes longer than to run it.
+    """
+    best = _best_ready(in_hand=in_hand, sqlite=sqlite)
+    return (
+        update(stages)
+        .where(stages.c.id == best.scalar_subquery(), stages.c.state == "wanted")
+        .values(
+            state="running", owner=bindparam("by"), lease_until=bindparam("until"), attempts=stages.c.attempts + 1,
+            started_at=bindparam("at"), fraction=0.0,
+        )
+        .returning(stages)
+    )  # fmt: skip
+
+
+def _best_ready(*, in_hand: bool, sqlite: bool) -> Any:
     """Order: priority lifted by waiting, the run in hand, the tenant with least running work, age."""
     candidate = stages.alias("candidate")
     source = stages.alias("source")
@@ -284,20 +298,20 @@ def _best_ready(queue: str, now: float, after: int | None, *, sqlite: bool) -> A
     undone = exists().where(
         stage_inputs.c.stage_id == candidate.c.id, source.c.id == stage_inputs.c.input_id, source.c.state != "done"
     )
-    lift = (now - candidate.c.wanted_at) / WAIT_LIFTS_S
+    lift = (bindparam("at", type_=Float) - candidate.c.wanted_at) / WAIT_LIFTS_S
     # SQLite may lack floor(), and its cast truncates; PostgreSQL's cast rounds.
     level = candidate.c.priority - (cast(lift, Integer) if sqlite else func.floor(lift))
     load = (
         select(func.count()).select_from(busy).where(busy.c.owner.is_not(None), busy.c.tenant == candidate.c.tenant)
     ).scalar_subquery()
     order: list[Any] = [level]
-    if after is not None:
-        ours = select(run_stages.c.run_id).where(run_stages.c.stage_id == after)
-        in_hand = select(run_stages.c.stage_id).where(run_stages.c.run_id.in_(ours), run_stages.c.interest)
-        order.append(case((candidate.c.id.in_(in_hand), 0), else_=1))
+    if in_hand:
+        ours = select(run_stages.c.run_id).where(run_stages.c.stage_id == bindparam("after"))
+        theirs = select(run_stages.c.stage_id).where(run_stages.c.run_id.in_(ours), run_stages.c.interest)
+        order.append(case((candidate.c.id.in_(theirs), 0), else_=1))
     return (
         select(candidate.c.id)
-        .where(candidate.c.queue == queue, candidate.c.state == "wanted", ~undone)
+        .where(candidate.c.queue == bindparam("for_queue"), candidate.c.state == "wanted", ~undone)
         .order_by(*order, load, candidate.c.wanted_at, candidate.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=candidate)

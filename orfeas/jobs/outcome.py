@@ -34,10 +34,10 @@ def emit(
 
 
 def interested(connection: Connection, stage_id: int) -> list[AnyRow]:
-    """The unfinished runs that want a stage."""
+    """The unfinished runs that want a stage, each with whether it is a `target` of theirs."""
     return list(
         connection.execute(
-            select(runs)
+            select(runs, run_stages.c.target)
             .join(run_stages, run_stages.c.run_id == runs.c.id)
             .where(run_stages.c.stage_id == stage_id, run_stages.c.interest, runs.c.state.in_(UNFINISHED))
             .order_by(runs.c.created_at, runs.c.id)
@@ -119,7 +119,7 @@ def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -
     told = interested(connection, stage_id)
     _show_previews(connection, told, stage_id, now)
     for run in told:
-        if all(row.state == "done" for row in standing(connection, run.id) if row.target):
+        if run.target and all(row.state == "done" for row in standing(connection, run.id) if row.target):
             succeed(connection, blobs, run, stages_of(connection, run.id), now)
         else:
             unfinished.append(run)

@@ -128,6 +128,16 @@ def test_cancelling_a_job_ends_all_its_runs(engine: Engine) -> None:
     engine.jobs.delete(LOCAL, job_id)
 
 
+def test_a_run_that_joins_work_in_hand_is_running(engine: Engine) -> None:
+    asked = plan(chain(engine.source(), 1))
+    engine.create(asked)
+    assert engine.worker().leases.claim("cpu") is not None
+    joiner = engine.create(asked)
+    assert joiner.state is JobState.RUNNING
+    assert joiner.latest is not None
+    assert joiner.latest.started_at == engine.clock.now
+
+
 @pytest.mark.parametrize("value", [object(), float("nan")])
 def test_a_report_that_cannot_be_stored_fails_its_stage_alone(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, value: object
