@@ -284,7 +284,7 @@ def _claiming(*, in_hand: bool, sqlite: bool) -> Any:
         .where(stages.c.id == best.scalar_subquery(), stages.c.state == "wanted")
         .values(
             state="running", owner=bindparam("by"), lease_until=bindparam("until"), attempts=stages.c.attempts + 1,
-            started_at=bindparam("at"), fraction=0.0,
+            fraction=0.0,
         )
         .returning(stages)
     )  # fmt: skip

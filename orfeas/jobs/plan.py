@@ -147,7 +147,6 @@ def _node_document(node: Node) -> dict[str, Any]:
         "timeout_s": node.spec.timeout_s,
         "parameters": node.spec.parameters(),
         "model": node.model,
-        "private": node.nonce is not None,
         "inputs": [
             {"stage": part.fingerprint}
             if isinstance(part, Node)

@@ -192,7 +192,7 @@ class CpuWorker:
         now, claim = time.monotonic(), hand.claim
         if now - hand.renewed > RENEW_S:
             hand.renewed = now
-            self._heartbeat.beat(claim.stage_id)
+            self._heartbeat.beat(claim.stage_id, self._child.memory_bytes())
             self._cancel_unless(hand, self._leases.renew(claim.stage_id))
             self._leases.expire()
         if hand.cancelled_at and now - hand.cancelled_at > CANCEL_GRACE_S:
