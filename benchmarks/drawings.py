@@ -136,7 +136,7 @@ def _polar(centre: Point, radius: float, angle_deg: float) -> Point:
 
 
 def logo() -> Image.Image:
-    """A badge with three holes on white."""
+    """A badge with four holes on white, one of them a shade off."""
     p = Painter()
     p.box((60, 100), (452, 412), (28, 96, 168), 70, 0)
     p.erase_disc((160, 256), 52)

@@ -18,6 +18,7 @@ class PrepareImage(StageSpec):
     """Cut the subject out of a picture. Input: the bytes of a stored image."""
 
     name: ClassVar[str] = "image.prepare"
+    version: ClassVar[int] = 2
     weight: ClassVar[int] = 5
     remove_background: str = "auto"
 

@@ -13,6 +13,8 @@ BORDER_SHARE = 0.7
 FIT_ROUNDS = 6
 # An enclosed opening is at least this share of the subject, or this near to the outside in units of the longest side.
 HOLE_AREA, HOLE_DEPTH = 0.008, 0.08
+# A subject is of one colour when this share of it lies within so many 8-bit steps of its median.
+ONE_COLOUR_SHARE, ONE_COLOUR_STEPS = 0.95, 12.0
 
 
 def flat_background_alpha(rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -37,7 +39,7 @@ def flat_background_alpha(rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     distance = np.sqrt(np.square(rgb.astype(np.float32) - background).sum(axis=2))
     low = max(7.0, 3.5 * residual)
     alpha = np.clip((distance - low) / (3.0 * low), 0.0, 1.0).astype(np.float32)
-    alpha = _keep_enclosed(alpha, distance, low)
+    alpha = _keep_enclosed(alpha, distance, low, one_colour=_is_of_one_colour(rgb, alpha))
     share = float((alpha > 0.5).mean())
     return alpha if 4e-4 < share < 0.97 else None
 
@@ -76,11 +78,23 @@ def _border(height: int, width: int) -> NDArray[np.bool_]:
     return border
 
 
-def _keep_enclosed(alpha: NDArray[np.float32], distance: NDArray[np.float32], low: float) -> NDArray[np.float32]:
+def _is_of_one_colour(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> bool:
+    """Whether the subject is a flat sign or letter: what is enclosed in one is cut out, whatever its size and place."""
+    colours = rgb[alpha > 0.9].astype(np.float32)
+    if not len(colours):
+        return False
+    off = np.linalg.norm(colours - np.median(colours, axis=0), axis=1)
+    return float((off < ONE_COLOUR_STEPS).mean()) > ONE_COLOUR_SHARE
+
+
+def _keep_enclosed(
+    alpha: NDArray[np.float32], distance: NDArray[np.float32], low: float, *, one_colour: bool
+) -> NDArray[np.float32]:
     """Background-coloured regions inside the subject filled unless they look like a real hole.
 
     The white of an eye on a white page has the page's colour too. A real hole shows the background without marks in it,
-    is not tiny and, unless it is large, lies close to the outside (a handle, a gap between limbs).
+    is not tiny and, unless it is large, lies close to the outside (a handle, a gap between limbs). In a subject of one
+    colour it may lie anywhere and be a shade off.
     """
     outside = np.pad((alpha <= 0.5).astype(np.uint8), 1, constant_values=1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
@@ -96,32 +110,35 @@ def _keep_enclosed(alpha: NDArray[np.float32], distance: NDArray[np.float32], lo
         region = labels == label
         if region[0, 0] or (region & open_air).any() or not region.any():
             continue
-        if not _is_hole(region, distance, low, to_air, int(stats[label, cv2.CC_STAT_AREA]), subject_area, longest):
+        area = int(stats[label, cv2.CC_STAT_AREA])
+        near = area > HOLE_AREA * subject_area or float(to_air[region].min()) < HOLE_DEPTH * longest
+        open_to_see = area >= max(8.0, 4e-4 * subject_area) and not _has_marks(region, area)
+        plain = _is_uniform(region, distance, low) if one_colour else near and _is_plain(region, distance, low)
+        if open_to_see and plain:
+            result[_core(region)] = 0.0
+        else:
             result[cv2.dilate(region.astype(np.uint8), np.ones((5, 5), np.uint8)) == 1] = 1.0
     return result
 
 
-def _is_hole(
-    region: NDArray[np.bool_],
-    distance: NDArray[np.float32],
-    low: float,
-    to_air: NDArray[np.float32],
-    area: int,
-    subject_area: float,
-    longest: float,
-) -> bool:
-    """Whether an enclosed background-coloured region is an opening of the subject."""
-    if area < max(8.0, 4e-4 * subject_area) or not _is_plain(region, distance, low):
-        return False
+def _has_marks(region: NDArray[np.bool_], area: int) -> bool:
+    """Whether something of the subject stands inside a region, as a pupil does in an eye."""
     contours, hierarchy = cv2.findContours(region.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    marks = [cv2.contourArea(c) for c, h in zip(contours, hierarchy[0], strict=True) if h[3] >= 0]
-    if any(mark > 0.02 * area for mark in marks):
-        return False
-    return area > HOLE_AREA * subject_area or float(to_air[region].min()) < HOLE_DEPTH * longest
+    return any(cv2.contourArea(c) > 0.02 * area for c, h in zip(contours, hierarchy[0], strict=True) if h[3] >= 0)
 
 
 def _is_plain(region: NDArray[np.bool_], distance: NDArray[np.float32], low: float) -> bool:
     """Whether a region has the background's colour all over, its soft edge aside; a shaded eye has it in places."""
-    core = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8)) == 1
-    inner = distance[core] if core.any() else distance[region]
-    return float(np.percentile(inner, 92)) < 0.6 * low
+    return float(np.percentile(distance[_core(region)], 92)) < 0.6 * low
+
+
+def _is_uniform(region: NDArray[np.bool_], distance: NDArray[np.float32], low: float) -> bool:
+    """Whether a region has one colour all over, its soft edge aside."""
+    least, most = np.percentile(distance[_core(region)], (8, 92))
+    return float(most - least) < 0.6 * low
+
+
+def _core(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A region without its soft edge, or all of a thin one."""
+    core: NDArray[np.bool_] = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8)) == 1
+    return core if core.any() else region

@@ -63,9 +63,33 @@ def test_a_picture_without_a_subject_is_the_whole_frame(name):
 
 def test_real_holes_stay_and_the_whites_of_eyes_are_filled():
     assert holes(drawn("mug").alpha) == 1
-    assert holes(drawn("logo").alpha) == 3
+    assert holes(drawn("logo").alpha) == 4
     assert holes(drawn("face").alpha) == 0
     assert holes(drawn("robot").alpha) == 0
+
+
+def sign(*marks, ground=255):
+    """A blue square on a white page with discs (x, y, radius, grey) on it."""
+    picture = np.full((256, 256, 3), ground, np.uint8)
+    picture[28:228, 28:228] = (28, 96, 168)
+    y, x = np.mgrid[0:256, 0:256]
+    for at_x, at_y, radius, grey in marks:
+        picture[np.hypot(x - at_x, y - at_y) < radius] = grey
+    return np.dstack([picture, np.full((256, 256), 255, np.uint8)])
+
+
+@pytest.mark.parametrize(
+    "marks, expected",
+    [
+        ([(128, 128, 6, 255)], 1),
+        ([(128, 128, 6, 250), (80, 80, 20, 248)], 2),
+        ([(128, 128, 30, 255), (128, 128, 12, 20)], 0),
+        ([(128, 128, 30, 200)], 0),
+    ],
+    ids=["small and deep", "a shade off", "an eye with its pupil", "a grey dot"],
+)
+def test_what_a_sign_of_one_colour_encloses_is_cut_out(marks, expected):
+    assert holes(prepare(sign(*marks), remove_background="auto").alpha) == expected
 
 
 def test_specks_go_and_separate_parts_stay():
