@@ -136,6 +136,7 @@ def embedded_plan(request: GenerationRequest, picture: Source) -> Plan:
 def model_output(request: GenerationRequest, stages: Chain, format_name: str) -> Output:
     """One written and verified file of the model."""
     textured = request.textured(format_name)
+    zipped = textured and format_name == "obj"
     mesh = stages.textured if textured else stages.plain
     export = Node(Export(format=format_name, up_axis=request.up_axis, recipe=recipe(mesh)), (mesh,))
     check = Node(Verify(format=format_name, up_axis=request.up_axis), (export,))
@@ -143,8 +144,8 @@ def model_output(request: GenerationRequest, stages: Chain, format_name: str) ->
         export,
         role="model",
         format=format_name,
-        filename=f"model.{format_name}",
-        media_type=media_type(format_name, zipped=textured and format_name == "obj"),
+        filename=f"model.{format_name}{'.zip' if zipped else ''}",
+        media_type=media_type(format_name, zipped=zipped),
         up_axis=request.up_axis,
         verified_by=check,
     )

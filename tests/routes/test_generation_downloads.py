@@ -226,9 +226,7 @@ def test_the_use_of_a_file_is_noted_at_most_once_an_hour(client, model, wired):
     assert _last_uses(wired, asset_id) == {noon + 4000.0}
 
 
-def test_a_run_that_shares_nothing_is_converted_from_its_own_mesh(
-    client, upload, finished, fetch, wired
-):
+def test_a_run_that_shares_nothing_is_converted_from_its_own_mesh(client, upload, finished, fetch, wired):
     made = finished(client.post("/api/generate", data=upload("star.png", quality=1, use_cache="false")))
     before = {row[0] for row in _made(wired)}
     off = fetch(f"/api/download/{made['job_id']}/model.off")
@@ -253,3 +251,16 @@ def _last_uses(wired, blob):
         made = connection.execute(select(stages.c.last_used_at).where(stages.c.output == blob)).scalars()
         listed = connection.execute(select(assets.c.last_used_at).where(assets.c.id == blob)).scalars()
         return {*made, *listed}
+
+
+def test_a_zipped_model_is_named_as_one_everywhere(client, upload, finished):
+    form = upload("star.png", quality=1, formats="obj", preview="false")
+    job = finished(client.post("/api/v1/generations", data=form))
+    (asset,) = job["result"]["assets"]
+    assert (asset["filename"], asset["media_type"]) == ("model.obj.zip", "application/zip")
+    whole = client.get(asset["url"], buffered=True)
+    assert whole.headers["Content-Disposition"] == "inline; filename=model.obj.zip"
+    for name in ("model.obj", "model.obj.zip"):
+        assert client.get(f"/api/download/{job['id']}/{name}", buffered=True).data == whole.data
+    assert "model.obj" in zipfile.ZipFile(BytesIO(whole.data)).namelist()
+    assert client.get(f"/api/download/{job['id']}/other.zip").get_json()["code"] == "file_not_found"

@@ -22,7 +22,7 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 MODEL_NAME = re.compile(
     r"model(?:_(?P<job>[0-9a-fA-F-]{36}))?(?:_r(?P<run>[1-9][0-9]{0,5}))?\.(?P<format>[A-Za-z0-9]+)"
 )
-EXTENSIONS = frozenset({*MESH_FORMATS, *IMAGE_EXTENSIONS})
+EXTENSIONS = frozenset({*MESH_FORMATS, *IMAGE_EXTENSIONS, "zip"})
 RETRY_AFTER_S = 2
 
 
