@@ -8,8 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.domain.caller import Caller
@@ -20,25 +21,35 @@ from orfeas.storage.tables import AnyRow, events
 log = logging.getLogger(__name__)
 
 POLL_S = 0.05
-RECHECK_S = 1.0
+IDLE_S = 1.0
 LONG_HOLDERS = 192
 STREAMS_PER_ADDRESS = 64
 
 
+@dataclass(slots=True)
+class _Watched:
+    """A job that somebody waits for: its newest event and its newest end, as far as they were read."""
+
+    changed: threading.Condition
+    waiting: int = 0
+    newest: int | None = None
+    ended: int = 0
+
+
 class Notifier:
-    """Wakes waiters within 50 ms of an event's commit. Idle while nobody waits."""
+    """Wakes a job's waiters within 50 ms of an event's commit. Idle while nobody waits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._changed = threading.Condition()
-        self._sequences: dict[str, int] = {}
-        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._somebody = threading.Condition(self._lock)
+        self._watched: dict[str, _Watched] = {}
         self._thread: threading.Thread | None = None
         self.stopping = threading.Event()
 
     def start(self) -> None:
         """Start the thread; once more does nothing."""
-        with self._changed:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
                 self._thread.start()
@@ -46,68 +57,78 @@ class Notifier:
     def stop(self) -> None:
         """Let all waiters go and end the thread."""
         self.stopping.set()
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._somebody.notify_all()
+            for job in self._watched.values():
+                job.changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout=5.0)
 
-    def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> bool:
-        """Sleep until the job has an event after `after_sequence`; False when time is up or the server stops."""
+    def wait(self, job_id: str, after_sequence: int, timeout_s: float, *, for_end: bool = False) -> bool:
+        """Sleep until the job has an event after `after_sequence`, or with `for_end` the end of a run.
+
+        False when time is up or the server stops.
+        """
         self.start()
         deadline = time.monotonic() + timeout_s
-        with self._changed:
-            self._waiting[job_id] += 1
-            self._changed.notify_all()
+        with self._lock:
+            job = self._watched.setdefault(job_id, _Watched(threading.Condition(self._lock)))
+            job.waiting += 1
+            self._somebody.notify()
             try:
                 while not self.stopping.is_set():
-                    left = deadline - time.monotonic()
-                    if self._sequences.get(job_id, 0) > after_sequence:
+                    if (job.ended if for_end else job.newest or 0) > after_sequence:
                         return True
+                    left = deadline - time.monotonic()
                     if left <= 0.0:
                         return False
-                    self._changed.wait(min(left, RECHECK_S))
+                    job.changed.wait(left)
                 return False
             finally:
-                self._waiting[job_id] -= 1
-                if not self._waiting[job_id]:
-                    del self._waiting[job_id]
-                    self._sequences.pop(job_id, None)
+                job.waiting -= 1
+                if not job.waiting:
+                    del self._watched[job_id]
 
     def _run(self) -> None:
         newest = 0
         while not self.stopping.is_set():
-            with self._changed:
-                if not self._waiting:
-                    self._changed.wait(RECHECK_S)
+            with self._lock:
+                if not self._watched:
+                    self._somebody.wait(IDLE_S)
                     newest = 0
                     continue
-                wanted = list(self._waiting)
-                fresh = [job_id for job_id in wanted if job_id not in self._sequences]
+                fresh = [job_id for job_id, job in self._watched.items() if job.newest is None]
             try:
                 newest = self._look(newest, fresh)
                 self.stopping.wait(POLL_S)
             except SQLAlchemyError:
                 log.exception("events cannot be read now; trying again")
-                self.stopping.wait(RECHECK_S)
+                self.stopping.wait(IDLE_S)
 
     def _look(self, newest: int, fresh: list[str]) -> int:
+        """Read what came after the event `newest`, and how the `fresh` jobs stand."""
+        end = case((events.c.kind == "end", events.c.sequence), else_=0)
+        query = select(
+            events.c.job_id, func.max(events.c.sequence).label("newest"), func.max(end).label("ended")
+        ).group_by(events.c.job_id)
         with self._database.read() as connection:
             last = connection.execute(select(func.max(events.c.id))).scalar() or 0
-            query = select(events.c.job_id, func.max(events.c.sequence)).group_by(events.c.job_id)
             found: list[AnyRow] = []
             if last > newest:
                 found += connection.execute(query.where(events.c.id > (newest or last))).all()
             if fresh:
                 found += connection.execute(query.where(events.c.job_id.in_(fresh))).all()
-        with self._changed:
-            for job_id, sequence in found:
-                if job_id in self._waiting:
-                    self._sequences[job_id] = max(sequence, self._sequences.get(job_id, 0))
+        with self._lock:
+            for row in found:
+                job = self._watched.get(row.job_id)
+                if job is not None:
+                    job.newest = max(row.newest, job.newest or 0)
+                    job.ended = max(row.ended, job.ended)
+                    job.changed.notify_all()
             for job_id in fresh:
-                if job_id in self._waiting:
-                    self._sequences.setdefault(job_id, 0)
-            if found:
-                self._changed.notify_all()
+                job = self._watched.get(job_id)
+                if job is not None and job.newest is None:
+                    job.newest = 0
         return int(last)
 
 
@@ -166,4 +187,4 @@ def wait_final(
         left = deadline - time.monotonic()
         if job.state.final or left <= 0.0 or notifier.stopping.is_set():
             return job
-        notifier.wait(job_id, job.sequence, min(left, RECHECK_S))
+        notifier.wait(job_id, job.sequence, left, for_end=True)

@@ -326,7 +326,7 @@ def test_a_live_stream_beats_and_ends_with_the_server(
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_S", 0.1)
     url = start(client, upload).get_json()["links"]["events"]
-    threading.Timer(0.5, wired.notifier.stopping.set).start()
+    threading.Timer(0.5, wired.notifier.stop).start()
     began = time.monotonic()
     text = client.get(url).get_data(as_text=True)
     assert time.monotonic() - began < 2.0
