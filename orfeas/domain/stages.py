@@ -29,7 +29,7 @@ class Produces(StrEnum):
 
 
 class Keep(StrEnum):
-    """How long an output is worth its bytes."""
+    """How long an output is worth its bytes; a transient one is cheaper to make again than to keep after its run."""
 
     FILE = "file"
     LATENT = "latent"

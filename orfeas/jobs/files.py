@@ -81,10 +81,12 @@ def keep_upload(
     return False
 
 
-def find(connection: Connection, tenant: str, asset_id: str) -> Asset | None:
-    """One asset of a tenant."""
+def find(connection: Connection, tenant: str, asset_id: str, *, references: bool = True) -> Asset | None:
+    """One asset of a tenant; without `references` its users are not looked up."""
     row = connection.execute(select(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id)).one_or_none()
-    return None if row is None else _assets(connection, tenant, [row])[0]
+    if row is None:
+        return None
+    return _assets(connection, tenant, [row])[0] if references else _asset(row, ())
 
 
 def page(
@@ -126,8 +128,12 @@ def _after(cursor: str, *, newest_first: bool) -> Any:
 
 def _assets(connection: Connection, tenant: str, rows: list[AnyRow]) -> list[Asset]:
     used = users(connection, tenant, [row.id for row in rows])
+    return [_asset(row, tuple(used[row.id])) for row in rows]
+
+
+def _asset(row: AnyRow, references: tuple[str, ...]) -> Asset:
     names = [name for name in Asset.__dataclass_fields__ if name != "references"]
-    return [Asset(**{name: getattr(row, name) for name in names}, references=tuple(used[row.id])) for row in rows]
+    return Asset(**{name: getattr(row, name) for name in names}, references=references)
 
 
 def users(connection: Connection, tenant: str, ids: list[str]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from orfeas.jobs.child import REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledErro
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
 from orfeas.jobs.patience import PatientLeases
+from orfeas.jobs.stop import Stop
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.wakeups import Inbox, LocalWakeups, Wakeups
 from orfeas.stages.task import InputGoneError
@@ -22,7 +23,6 @@ from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
 
 if TYPE_CHECKING:
-    from orfeas.jobs.worker import Stop
     from orfeas.stages.runner import Runner
 
 log = logging.getLogger(__name__)

@@ -62,7 +62,7 @@ class Sweeper:
     # claims
 
     def _evict(self, tier: TierName, now: float) -> int:
-        """Forget a tier's stages by age, then by count and bytes, until it is within its limits."""
+        """Forget transient outputs, then a tier's stages by age, count and bytes, until it is within its limits."""
         with self._database.transaction() as connection:
             limits = limits_of(connection, self._config, tier)
             rows = list(_in_order_of_eviction(connection, tier))
@@ -72,7 +72,7 @@ class Sweeper:
                 old = limits.ttl_s is not None and row.last_use < now - limits.ttl_s
                 many = limits.max_items is not None and kept > limits.max_items
                 large = limits.max_bytes is not None and size > limits.max_bytes and row.size > 0
-                if row.free and (not limits.enabled or old or many or large):
+                if row.free and (row.transient or not limits.enabled or old or many or large):
                     chosen.append(row.id)
                     kept, size = kept - 1, size - row.size
             forget(connection, chosen)
@@ -156,6 +156,7 @@ def _in_order_of_eviction(connection: Connection, tier: TierName) -> Iterator[An
             size.label("size"),
             last_use().label("last_use"),
             not_pinned().label("free"),
+            (stages.c.keep == "transient").label("transient"),
         )
         .where(stages.c.state == "done", in_tier(tier))
         .order_by(case((stages.c.keep == "file", 1), else_=0), last_use(), stages.c.id)

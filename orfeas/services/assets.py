@@ -153,8 +153,11 @@ class AssetService:
 
     def get(self, caller: Caller, asset_id: str) -> Asset:
         """One asset; `FileNotFoundProblem` for an unknown, malformed or foreign id."""
+        return self._find(caller, asset_id, references=True)
+
+    def _find(self, caller: Caller, asset_id: str, *, references: bool) -> Asset:
         with self._database.read() as connection:
-            found = files.find(connection, caller.tenant, asset_id.lower())
+            found = files.find(connection, caller.tenant, asset_id.lower(), references=references)
         if found is None:
             raise FileNotFoundProblem(f"There is no asset {asset_id[:64]!r}.")
         return found
@@ -178,7 +181,7 @@ class AssetService:
 
     def content(self, caller: Caller, asset_id: str) -> Asset:
         """An asset whose bytes are there, to be sent; its use is noted."""
-        asset = self.get(caller, asset_id)
+        asset = self._find(caller, asset_id, references=False)
         if not self._blobs.exists(asset.id, asset.size_bytes):
             raise AssetGoneError("The file was removed; upload or make it again.")
         self.note_use(caller, asset.id)

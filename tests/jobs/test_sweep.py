@@ -312,3 +312,15 @@ def test_a_picture_that_was_shown_and_never_listed_expires(shelf: Shelf) -> None
     assert shelf.sweep().removed_blobs == 1
     assert shelf.kept() == 0
     assert not shelf.blobs.exists(shown)
+
+
+def test_transient_outputs_go_with_their_run(shelf: Shelf) -> None:
+    cheap, dear = shelf.blob(b"cleaned"), shelf.blob(b"simplified")
+    shelf.stage(cheap, keep="transient")
+    shelf.stage(dear)
+    pinned = shelf.blob(b"still wanted")
+    shelf.job("running", shelf.stage(pinned, keep="transient"))
+    shelf.sweep()
+    assert not shelf.blobs.exists(cheap)
+    assert shelf.blobs.exists(dear)
+    assert shelf.blobs.exists(pinned)
