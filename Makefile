@@ -16,7 +16,10 @@ test: $(VENV)/.installed-test node
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 soak: $(VENV)/.installed-test node
-	TEST_SCALE=full $(BIN)/python -m pytest -m "not gpu" tests/survival $(ARGS)
+	@mkdir -p build
+	TEST_SCALE=full $(BIN)/python -m pytest -m "not gpu" --junitxml=build/soak.xml tests/survival tests/test_fuzz.py \
+	  tests/routes/test_assets.py tests/jobs tests/storage $(ARGS)
+	$(BIN)/python -m benchmarks.soak build/soak.xml
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.engine

@@ -72,7 +72,7 @@ def document(name: str, figures: dict[str, Goal], ratios: dict[str, Ratio], fact
     return {
         "benchmark": name,
         "version": __version__,
-        "commit": _commit(),
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": facts,
         "figures": {key: {**asdict(goal), "met": goal.met} for key, goal in figures.items()},
@@ -80,7 +80,8 @@ def document(name: str, figures: dict[str, Goal], ratios: dict[str, Ratio], fact
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The short name of the commit that is measured, None outside a checkout."""
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from orfeas.services import build_services
 
 CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 REFUSED_WHEN_FULL = 503
+EXAMPLES = 120 if os.environ.get("TEST_SCALE") == "full" else 8
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseS
 @pytest.mark.parametrize("operation_id", sorted(f"{blp.name}.{name}" for blp in BLUEPRINTS for name in blp._docs))
 def test_every_operation_answers_as_documented(api: schemathesis.BaseSchema, operation_id: str) -> None:
     @limits(
-        max_examples=8,
+        max_examples=EXAMPLES,
         deadline=None,
         derandomize=True,
         database=None,

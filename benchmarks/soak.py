@@ -1,0 +1,48 @@
+"""The summary of `make soak` from pytest's own report: what was proved at full counts, and how long it took."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from benchmarks.report import RESULTS, commit, machine
+from orfeas.version import __version__
+
+
+def summary(report: Path) -> dict[str, Any]:
+    """Counts by file, and each survival test with its seconds."""
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    ended = {id(case): _end(case) for case in cases}
+    return {
+        "soak": "full counts",
+        "version": __version__,
+        "commit": commit(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "totals": dict(Counter(ended.values())),
+        "by_file": {
+            name: dict(Counter(ended[id(case)] for case in cases if case.get("classname") == name))
+            for name in sorted({str(case.get("classname")) for case in cases})
+        },
+        "survival": {
+            f"{case.get('name')}": {"end": ended[id(case)], "seconds": round(float(case.get("time", 0.0)), 1)}
+            for case in cases
+            if ".survival." in str(case.get("classname"))
+        },
+    }
+
+
+def _end(case: ElementTree.Element) -> str:
+    return next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed")
+
+
+if __name__ == "__main__":
+    found = summary(Path(sys.argv[1]))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "soak.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found["totals"]))
