@@ -1,0 +1,1 @@
+"""What computes on a device. torch is imported in this package and nowhere else."""
