@@ -1,4 +1,4 @@
-"""Sections of a `config.yaml`: mappings that know where they stand, and settings made from them with every key checked."""
+"""Sections of a `config.yaml` that know where they stand, and settings made from them with every key checked."""
 
 from __future__ import annotations
 
