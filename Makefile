@@ -8,8 +8,8 @@ ARGS ?=
 .PHONY: run test soak bench bench-check gallery lint openapi install-ml clean
 
 run: $(VENV)/.installed-run
-	@echo "orfeas needs nothing more. 'make test' adds the test tools, 'make install-ml' torch and the model libraries"
-	@echo "(the extra 'ml'; nothing in this release uses it)."
+	@echo "orfeas needs nothing more. 'make test' adds the test tools and torch (the extra 'ml': a CPU or a CUDA build,"
+	@echo "as the package index has it for this platform; the latter takes several GB)."
 	@$(BIN)/orfeas serve $(ARGS)
 
 test: $(VENV)/.installed-test node
@@ -61,11 +61,11 @@ $(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e ".[test,postgres]"
+	$(INSTALL) -e ".[ml,test,postgres]"
 	@touch $(VENV)/.installed-run $@
 
 $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e ".[lint,test,postgres]"
+	$(INSTALL) -e ".[lint,ml,test,postgres]"
 	@touch $(VENV)/.installed-run $(VENV)/.installed-test $@
 
 # The Khronos glTF validator and Playwright; without npm their tests are skipped and say so.
