@@ -10,15 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from orfeas.errors import CheckpointError
 from orfeas.gpu.hunyuan3d.weights import Entry, WeightsFile, open_weights, some
-
-PartName = Literal["model", "vae", "conditioner"]
 
 _FILES = ("model.fp16.safetensors", "model.safetensors", "model.fp16.ckpt", "model.ckpt")
 """In the order of preference: safetensors opens at once, and half precision is what was published first."""
@@ -83,14 +81,14 @@ def _open(folder: Path) -> WeightsFile:
 
 @torch.no_grad()
 def load_part(
-    folder: Path, part: PartName | None, module: nn.Module, *, device: str | torch.device, dtype: torch.dtype
+    folder: Path, part: str | None, module: nn.Module, *, device: str | torch.device, dtype: torch.dtype
 ) -> None:
     """Give a module on the meta device the weights of one part of a checkpoint.
 
     Parameters
     ----------
     part
-        The part of a DiT folder's pipeline; None for a VAE folder, whose file has no parts.
+        `model`, `vae` or `conditioner` of a DiT folder; None for a VAE folder, whose file has no parts.
     module
         Its parameters have the names of the file. Submodules with a method `fuse` get it called.
     device, dtype
@@ -110,7 +108,7 @@ def load_part(
     for group in _groups(module, entries):
         _fill(module, source.read(part, group.keys), target, dtype)
         if group.owner is not None:
-            _fuse(module.get_submodule(group.owner))
+            _fuse(module, group, group.owner)
     module.requires_grad_(requires_grad=False).eval()
 
 
@@ -168,14 +166,23 @@ def _ancestors(key: str) -> list[str]:
 def _fill(module: nn.Module, tensors: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
     for key in list(tensors):
         # The cast follows the copy: half as many bytes cross the bus.
-        value = tensors.pop(key).to(device).to(dtype)
-        owner, _, name = key.rpartition(".")
-        is_parameter = name in dict(module.get_submodule(owner).named_parameters(recurse=False))
-        setattr(module.get_submodule(owner), name, nn.Parameter(value, requires_grad=False) if is_parameter else value)
+        _put(module, key, tensors.pop(key).to(device).to(dtype))
 
 
-def _fuse(module: nn.Module) -> None:
-    """Fuse a module and those inside it, innermost first."""
-    for part in reversed(list(module.modules())):
+def _put(module: nn.Module, key: str, value: Tensor) -> None:
+    path, _, name = key.rpartition(".")
+    owner = module.get_submodule(path)
+    is_parameter = isinstance(getattr(owner, name), nn.Parameter)
+    setattr(owner, name, nn.Parameter(value, requires_grad=False) if is_parameter else value)
+
+
+def _fuse(module: nn.Module, group: Group, owner: str) -> None:
+    """Fuse a module and those inside it, innermost first, and let go of the mapping that they were read through."""
+    for part in reversed(list(module.get_submodule(owner).modules())):
         if isinstance(part, Fused):
             part.fuse()
+    remaining = module.state_dict()
+    for key in group.keys:
+        if key in remaining:
+            # A small tensor that stays as it was would keep all pages of the group in memory.
+            _put(module, key, remaining[key].clone())

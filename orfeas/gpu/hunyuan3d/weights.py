@@ -6,6 +6,7 @@ go of the pages of the file, so that reading a large file piece by piece never h
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import mmap
@@ -217,6 +218,9 @@ def _reading(name: str) -> Iterator[None]:
     except CheckpointError:
         raise
     except OSError as cause:
+        if cause.errno == errno.EINVAL:
+            # A damaged directory of a zip file points to before its start.
+            raise _damaged(name, "is damaged") from cause
         raise CheckpointError(f"{name} cannot be read: {cause.strerror or type(cause).__name__}.") from cause
     except Exception as cause:
         # Parsers of JSON, zip and pickles raise nearly anything for damaged bytes.
