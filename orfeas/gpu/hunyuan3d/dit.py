@@ -17,6 +17,7 @@ from orfeas.gpu.hunyuan3d.denoiser import Condition, Times
 from orfeas.gpu.hunyuan3d.layers import (
     EPS,
     attention,
+    linear_in_float32,
     linear_of_pair,
     module_list,
     rms_norm,
@@ -44,11 +45,10 @@ class ScalarEmbedder(nn.Module):
         self.out_layer = nn.Linear(width, width)
 
     def forward(self, values: Tensor) -> Tensor:
-        """`[n]` float32 to `[n, h]`."""
+        """`[n]` to `[n, h]`, both in float32."""
         phases = sinusoid_phases(TIME_FACTOR * values.float(), TIME_CHANNELS // 2, TIME_FACTOR)
-        waves = torch.cat((phases.cos(), phases.sin()), dim=-1).to(self.in_layer.weight.dtype)
-        out: Tensor = self.out_layer(functional.silu(self.in_layer(waves)))
-        return out
+        waves = torch.cat((phases.cos(), phases.sin()), dim=-1)
+        return linear_in_float32(self.out_layer, functional.silu(linear_in_float32(self.in_layer, waves)))
 
 
 class Modulation(nn.Module):
@@ -224,7 +224,7 @@ class Hunyuan3DDiT(nn.Module):
             if guidance is None:
                 raise ValueError("this model takes the guidance scale as an input, and none was given")
             vector = vector + self.guidance_in(guidance)
-        activated = functional.silu(vector)
+        activated = functional.silu(vector).to(self.cond_in.weight.dtype)
         rows = torch.cat([layer(activated) for layer in self._modulations()], dim=-1)
         rows = rows.view(len(rows), -1, vector.shape[-1])
         is_scale = torch.tensor(self._scale_rows(), device=rows.device, dtype=rows.dtype)

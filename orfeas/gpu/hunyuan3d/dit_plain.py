@@ -15,6 +15,7 @@ from orfeas.gpu.hunyuan3d.experts import MixtureOfExperts
 from orfeas.gpu.hunyuan3d.layers import (
     EPS,
     attention,
+    linear_in_float32,
     linear_of_pair,
     module_list,
     rms_norm,
@@ -149,11 +150,14 @@ class TimeEmbedder(nn.Module):
         self.width = width
         self.mlp = nn.Sequential(nn.Linear(width, EXPANSION * width), nn.GELU(), nn.Linear(EXPANSION * width, width))
 
-    def forward(self, t: Tensor, dtype: torch.dtype) -> Tensor:
-        """`[n]` float32 to `[n, h]` in the dtype of the weights."""
+    def forward(self, t: Tensor) -> Tensor:
+        """`[n]` to `[n, h]`, both in float32."""
+        inner, _, outer = self.mlp
+        assert isinstance(inner, nn.Linear)
+        assert isinstance(outer, nn.Linear)
         phases = sinusoid_phases(t, self.width // 2, PERIOD_BASE)
-        out: Tensor = self.mlp(torch.cat((phases.sin(), phases.cos()), dim=-1).to(dtype))
-        return out
+        waves = torch.cat((phases.sin(), phases.cos()), dim=-1)
+        return linear_in_float32(outer, functional.gelu(linear_in_float32(inner, waves)))
 
 
 class FinalLayer(nn.Module):
@@ -212,7 +216,7 @@ class HunYuanDiTPlain(nn.Module):
 
     def prepare_times(self, t: Tensor, guidance: Tensor | None) -> Times:
         """Time tokens for times [n] from 0 to 1; the released model has no use for the guidance scale."""
-        return Times(self.t_embedder(t, self.x_embedder.weight.dtype)[:, None])
+        return Times(self.t_embedder(t).to(self.x_embedder.weight.dtype)[:, None])
 
     def forward(self, latents: Tensor, condition: Condition, times: Times) -> Tensor:
         """Velocity [B, L, C] in float32 of latents [B, L, C]; `times` has B rows, or one for all."""

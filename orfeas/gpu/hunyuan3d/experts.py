@@ -54,8 +54,8 @@ class MixtureOfExperts(nn.Module):
     Parameters
     ----------
     grouped
-        Sort the tokens by expert and make one grouped product of all, without waiting for the device. Otherwise the
-        experts take their tokens one after another. Both give the same numbers.
+        Sort the tokens by expert, so that each takes a slice; in bfloat16 one grouped product does all of them without
+        waiting for the device. Otherwise the experts pick their tokens by masks. Both give the same numbers.
     """
 
     def __init__(self, width: int, hidden: int, num_experts: int, top_k: int, *, grouped: bool = True) -> None:
@@ -87,14 +87,29 @@ class MixtureOfExperts(nn.Module):
         experts, order = chosen.flatten().sort(stable=True)
         numbers = torch.arange(count, device=experts.device)
         ends = torch.searchsorted(experts, numbers, right=True, out_int32=True)
-        hidden = functional.grouped_mm(tokens[order // self.top_k], self.weight_in.transpose(1, 2), offs=ends)
-        hidden = functional.gelu(hidden.add_(self.bias_in[experts]))
-        routed = functional.grouped_mm(hidden, self.weight_out.transpose(1, 2), offs=ends)
+        rows = tokens[order // self.top_k]
+        # The products are for this type alone: the compiler knows no other, and CUDA would wait for the ends.
+        evaluate = self._in_one_product if rows.dtype == torch.bfloat16 else self._one_by_one
+        routed = evaluate(rows, experts, ends)
         back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         mixed = (routed[back].view(*chosen.shape, -1) * shares[:, :, None]).sum(dim=1)
         # The outer biases are mixed by the shares as well, in a product with one column for each expert.
         every_share = shares.new_zeros(len(tokens), count).scatter_(1, chosen, shares)
         return torch.addmm(mixed, every_share, self.bias_out)
+
+    def _in_one_product(self, rows: Tensor, experts: Tensor, ends: Tensor) -> Tensor:
+        hidden = functional.grouped_mm(rows, self.weight_in.transpose(1, 2), offs=ends)
+        hidden = functional.gelu(hidden + self.bias_in[experts])
+        return functional.grouped_mm(hidden, self.weight_out.transpose(1, 2), offs=ends)
+
+    def _one_by_one(self, rows: Tensor, experts: Tensor, ends: Tensor) -> Tensor:
+        pieces = torch.split(rows, ends.diff(prepend=ends.new_zeros(1)).tolist())
+        weights = zip(self.weight_in, self.bias_in, self.weight_out, strict=True)
+        routed = [
+            functional.linear(functional.gelu(functional.linear(piece, inner, bias)), outer)
+            for piece, (inner, bias, outer) in zip(pieces, weights, strict=True)
+        ]
+        return torch.cat(routed)
 
     def _route_plainly(self, tokens: Tensor, shares: Tensor, chosen: Tensor) -> Tensor:
         mixed = torch.zeros_like(tokens)

@@ -60,6 +60,11 @@ def linear_of_pair(layer: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
     return whole.view(*first.shape[:2], -1)
 
 
+def linear_in_float32(layer: nn.Linear, x: Tensor) -> Tensor:
+    """`layer` in float32 whatever its weights are: half precision would round times to a step or more of a schedule."""
+    return functional.linear(x.float(), layer.weight.float(), layer.bias.float())
+
+
 def stacked(*layers: nn.Linear) -> nn.Linear:
     """One layer whose output is the outputs of several, in this order: one product instead of several."""
     with torch.device("meta"):
