@@ -94,7 +94,7 @@ def guided_velocity(
         without = denoiser(
             latents if everything else latents[guided],
             prepared.unconditional if everything else prepared.unconditional.select(guided),
-            times if everything else times.select(guided),
+            times if everything or times.batch == 1 else times.select(guided),
         )
     factor = torch.tensor([scales[i] for i in guided], dtype=torch.float32).to(latents.device, non_blocking=True)
     chosen = without + factor.view(-1, 1, 1) * (with_condition[guided] - without)
@@ -112,6 +112,6 @@ def _in_one_batch(denoiser: Denoiser, latents: Tensor, prepared: Prepared, times
     """Both halves as one batch of twice the size: possible when they have equally many tokens."""
     assert prepared.unconditional is not None
     condition = prepared.conditional.cat([prepared.conditional, prepared.unconditional])
-    both = denoiser(torch.cat([latents, latents]), condition, times.cat([times, times]))
+    both = denoiser(torch.cat([latents, latents]), condition, times if times.batch == 1 else times.cat([times, times]))
     with_condition, without = both.chunk(2)
     return with_condition, without

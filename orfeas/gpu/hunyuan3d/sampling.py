@@ -28,12 +28,11 @@ def sample(
     """Latents [B, L, C] in float32 after all steps of `plan`, from initial latents of the same shape."""
     prepared = condition if isinstance(condition, Prepared) else prepare_guidance(denoiser, condition, savings)
     modulations = Modulations(denoiser, plan, scales, latents.device, savings)
-    total = len(plan.sigmas) - 1
-    evaluations = plan.num_evaluations if savings.skip_zero_steps else total
-    for i in range(total):
+    total = plan.num_inference_steps
+    for i, width in enumerate(plan.widths):
         if not savings.prepare_condition and isinstance(condition, Tensor):
             prepared = prepare_guidance(denoiser, condition, savings)
-        if i < evaluations:
+        if width or not savings.skip_zero_steps:
             velocity = guided_velocity(denoiser, latents, prepared, modulations.at(i), scales, savings)
             latents = plan.step(latents, velocity, i)
         if on_step is not None:
@@ -60,9 +59,9 @@ class Modulations:
         return self._denoiser.prepare_times(self._times.repeat_interleave(self._batch), self._scales.repeat(steps))
 
     def at(self, step: int) -> Times:
-        """The rows [B] of one step."""
+        """The rows [B] of one step, or one row for all items."""
         if self._all is None:
             return self._denoiser.prepare_times(self._times[step].expand(self._batch), self._scales)
         if self._scales is None:
-            return self._all.select([step] * self._batch)
+            return self._all.select(slice(step, step + 1))
         return self._all.select(slice(step * self._batch, (step + 1) * self._batch))
