@@ -15,12 +15,17 @@ Millimetres = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PrepareImage(StageSpec):
-    """Cut the subject out of a picture. Input: the bytes of a stored image."""
+    """Cut the subject out of a picture. Input: the bytes of a stored image.
+
+    `frame` is `subject`: cropped to it with a margin, or `whole`: the frame of the picture stays, and an alpha of its
+    own is taken as it is (the neural models centre the subject themselves).
+    """
 
     name: ClassVar[str] = "image.prepare"
     version: ClassVar[int] = 2
     weight: ClassVar[int] = 5
     remove_background: str = "auto"
+    frame: str = "subject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,89 @@ class Surface(StageSpec):
     octree_resolution: int = 144
     steps: int = 10
     mc_level: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec(StageSpec):
+    """A stage that runs on a device with a model.
+
+    `model` is the id in the catalogue, `place` its folder below the model folder (`<repo>/<sub-folder>`), `revision`
+    what its files are. `precision` is the type of the weights: float32, float16 or bfloat16.
+    """
+
+    queue: ClassVar[Queue] = Queue.GPU
+    timeout_s: ClassVar[float] = 1800.0
+    model: str = ""
+    place: str = ""
+    revision: str | None = None
+    precision: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeEncode(DeviceSpec):
+    """Condition tokens of a picture. Inputs: one prepared picture, or one for each of `views`, in their order."""
+
+    name: ClassVar[str] = "shape.encode"
+    weight: ClassVar[int] = 5
+    views: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSample(DeviceSpec):
+    """Latents that the condition tokens stand for, after all steps of the denoiser."""
+
+    name: ClassVar[str] = "shape.sample"
+    keep: ClassVar[Keep] = Keep.LATENT
+    weight: ClassVar[int] = 40
+    num_inference_steps: int = 40
+    guidance_scale: float | None = 5.0
+    seed: int = 0
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeDecode(DeviceSpec):
+    """The surface of latents where the field equals `mc_level`. `method` is hierarchical, dense or flashvdm.
+
+    `vae` is the folder of another decoder than the checkpoint's own, such as FlashVDM's smaller one.
+    """
+
+    name: ClassVar[str] = "shape.decode"
+    weight: ClassVar[int] = 20
+    octree_resolution: int = 320
+    mc_level: float = 0.0
+    method: str = "hierarchical"
+    vae: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoad(DeviceSpec):
+    """Bring a model's weights to the device. The nonce keeps a command from being taken for an earlier one."""
+
+    name: ClassVar[str] = "model.load"
+    produces: ClassVar[Produces] = Produces.NOTHING
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUnload(StageSpec):
+    """Take a model's weights off the device."""
+
+    name: ClassVar[str] = "model.unload"
+    queue: ClassVar[Queue] = Queue.GPU
+    produces: ClassVar[Produces] = Produces.NOTHING
+    model: str = ""
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClear(StageSpec):
+    """Take all weights that are not in use off the device, and what the device keeps beside them."""
+
+    name: ClassVar[str] = "model.clear"
+    queue: ClassVar[Queue] = Queue.GPU
+    produces: ClassVar[Produces] = Produces.NOTHING
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +222,9 @@ SPECS: dict[str, type[StageSpec]] = {
     spec.name: spec
     for spec in (
         PrepareImage, Inflate, Relief, Surface, Clean, Simplify, Scale, Texture, Export, Verify, RenderPreview,
+        ShapeEncode, ShapeSample, ShapeDecode, ModelLoad, ModelUnload, ModelClear,
     )
 }  # fmt: skip
+"""By name; those of the queue `gpu` are implemented by the device (`orfeas/gpu`), the others in `orfeas/stages`."""
 
-__all__ = ["SPECS", "Queue", *sorted(kind.__name__ for kind in SPECS.values())]
+__all__ = ["SPECS", "DeviceSpec", "Queue", *sorted(kind.__name__ for kind in SPECS.values())]

@@ -19,6 +19,7 @@ WORKING_SIDE = 1024
 # Share of the longest side left free around the subject, so that the outline never meets the frame.
 MARGIN = 0.04
 BUSY = "The background is busy: the subject was cut out by segmentation, its outline may be inexact."
+WHOLE = "No subject could be told apart from the background, so the whole picture was taken for it."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +76,30 @@ def prepare(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "a
     return _cropped(rgb, cleaned, True, warnings)
 
 
+def prepare_whole(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto") -> Subject:
+    """Find the subject of a decoded picture and keep the frame; an alpha of its own stays as it is.
+
+    Colours and alpha of a picture with an alpha of its own are given back exactly up to `WORKING_SIDE` pixels.
+    """
+    rgb, own = _working_size(rgba)
+    if remove_background != "always" and _has_own(own):
+        return Subject(rgb, own, True)
+    alpha, warnings = _outline(rgb, own, remove_background)
+    cleaned = None if alpha is None else _without_specks(alpha)
+    if cleaned is None:
+        return Subject(rgb, np.ones(rgb.shape[:2], np.float32), False, () if remove_background == "never" else (WHOLE,))
+    return Subject(rgb, cleaned, True, warnings)
+
+
+def _has_own(alpha: NDArray[np.float32]) -> bool:
+    return bool((alpha < 0.98).mean() > 0.001) and bool((alpha > 0.5).any())
+
+
 def _outline(
     rgb: NDArray[np.uint8], own: NDArray[np.float32], remove_background: RemoveBackground
 ) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
     """Soft mask by the first source that has one, None when there is none."""
-    has_own = bool((own < 0.98).mean() > 0.001) and bool((own > 0.5).any())
+    has_own = _has_own(own)
     if remove_background == "never" or (has_own and remove_background == "auto"):
         return (own if has_own else None), ()
     picture = _over_border_colour(rgb, own) if has_own else rgb

@@ -22,7 +22,8 @@ def prepare(picture: bytes, spec: PrepareImage, on_progress: Progress) -> Result
     _within_limits(picture)
     rgba = load_rgba(picture)
     on_progress(0.3)
-    found = subject.prepare(rgba, remove_background=cast(RemoveBackground, spec.remove_background))
+    cut_out = subject.prepare_whole if spec.frame == "whole" else subject.prepare
+    found = cut_out(rgba, remove_background=cast(RemoveBackground, spec.remove_background))
     return Result(found, _report(found))
 
 

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+from orfeas.domain.specs import SPECS
 from orfeas.domain.stages import Produces, StageSpec
 from orfeas.errors import AssetGoneError
 from orfeas.stages.registry import IMPLEMENTATIONS, Progress, Result
@@ -60,7 +61,7 @@ class Runner:
             data = self._blobs.read(part.blob)
         except AssetGoneError as error:
             raise InputGoneError(part.fingerprint) from error
-        if part.maker is None or IMPLEMENTATIONS[part.maker][0].produces is Produces.FILE:
+        if part.maker is None or _made_by(part.maker).produces is Produces.FILE:
             return data
         value = decode(data)
         self._keep(part.fingerprint, part.blob, value)
@@ -72,6 +73,11 @@ class Runner:
             self._kept.move_to_end(fingerprint)
             while len(self._kept) > KEPT_VALUES:
                 self._kept.popitem(last=False)
+
+
+def _made_by(name: str) -> type[StageSpec]:
+    """The spec of an input's maker, which another kind of worker may implement."""
+    return IMPLEMENTATIONS[name][0] if name in IMPLEMENTATIONS else SPECS[name]
 
 
 def _spec(kind: type[StageSpec], parameters: dict[str, Any]) -> StageSpec:

@@ -21,7 +21,7 @@ def test_standard_views_look_from_the_published_distance():
     assert presets.MATERIALS["glass"].opacity == 0.6
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [name for name in SPECS if not name.startswith("model.")])
 def test_every_stage_of_the_engine_has_a_compatible_step(name):
     assert step_of(name) == STEPS[name]
     assert STEPS[name] in ("image_preprocessing", "shape_generation", "texture_synthesis", "mesh_export")
