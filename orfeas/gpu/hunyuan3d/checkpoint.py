@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from orfeas.errors import CheckpointError
 from orfeas.gpu.hunyuan3d.weights import Entry, WeightsFile, open_weights, some
+
+PartName = Literal["model", "vae", "conditioner"]
 
 _FILES = ("model.fp16.safetensors", "model.safetensors", "model.fp16.ckpt", "model.ckpt")
 """In the order of preference: safetensors opens at once, and half precision is what was published first."""
@@ -82,14 +84,14 @@ def _open(folder: Path) -> WeightsFile:
 
 @torch.no_grad()
 def load_part(
-    folder: Path, part: str | None, module: nn.Module, *, device: str | torch.device, dtype: torch.dtype
+    folder: Path, part: PartName | None, module: nn.Module, *, device: str | torch.device, dtype: torch.dtype
 ) -> None:
     """Give a module on the meta device the weights of one part of a checkpoint.
 
     Parameters
     ----------
     part
-        `model`, `vae` or `conditioner` of a DiT folder; None for a VAE folder, whose file has no parts.
+        A part of a DiT folder; None for a VAE folder, whose file has no parts.
     module
         Its parameters have the names of the file. Submodules with a method `fuse` get it called.
     device, dtype
