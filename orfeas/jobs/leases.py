@@ -30,15 +30,24 @@ LEASE_S = 15.0
 MAX_ATTEMPTS = 3
 MAX_CRASHES = 2
 WAIT_LIFTS_S = 60.0
+COMMANDS = "model."
+"""How the names of the stages begin that command a device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A stage that this worker runs, for `timeout_s` at most."""
+    """A stage that this worker runs, for `timeout_s` at most.
+
+    `crashes` counts the children that it has ended; `wanted_at` is in seconds since the epoch.
+    """
 
     stage_id: int
     task: Task
     timeout_s: float
+    priority: int
+    tenant: str
+    wanted_at: float
+    crashes: int
 
 
 class Leases:
@@ -61,10 +70,10 @@ class Leases:
         self.owner = owner
         self._now = now
 
-    def claim(self, queue: str) -> Claim | None:
-        """Take the best stage that is ready, if any."""
+    def claim(self, queue: str, *, commands: bool = False) -> Claim | None:
+        """Take the best stage that is ready, if any; with `commands` only one that commands a device."""
         with self._database.transaction() as connection:
-            return self._claim(connection, queue, after=None)[0]
+            return self._claim(connection, queue, after=None, commands=commands)[0]
 
     def progress(self, stage_id: int, fraction: float) -> bool:
         """Report a share done, 0 to 1. False when the stage is not ours any more: stop."""
@@ -89,6 +98,16 @@ class Leases:
                     update(stages).where(self._mine(stage_id)).values(lease_until=self._now() + LEASE_S)
                 ).rowcount
             )
+
+    def keep(self, stage_ids: Sequence[int], *, renew: bool = True) -> set[int]:
+        """Those of the stages that are still ours, with their leases renewed: stop the others."""
+        ours = and_(stages.c.id.in_(stage_ids), stages.c.owner == self.owner, stages.c.state == "running")
+        if not renew:
+            with self._database.read() as connection:
+                return set(connection.execute(select(stages.c.id).where(ours)).scalars())
+        renewed = update(stages).where(ours).values(lease_until=self._now() + LEASE_S).returning(stages.c.id)
+        with self._database.transaction() as connection:
+            return set(connection.execute(renewed).scalars())
 
     def is_mine(self, stage_id: int) -> bool:
         """Whether the work is still wanted from this worker."""
@@ -215,12 +234,14 @@ class Leases:
     def _is_mine(self, connection: Connection, stage_id: int) -> bool:
         return connection.execute(select(stages.c.id).where(self._mine(stage_id))).first() is not None
 
-    def _claim(self, connection: Connection, queue: str, *, after: int | None) -> tuple[Claim | None, set[str]]:
+    def _claim(
+        self, connection: Connection, queue: str, *, after: int | None, commands: bool = False
+    ) -> tuple[Claim | None, set[str]]:
         now = self._now()
         values = {"for_queue": queue, "at": now, "by": self.owner, "until": now + LEASE_S}
         if after is not None:
             values["after"] = after
-        claiming = _claiming(in_hand=after is not None, sqlite=self._database.is_sqlite)
+        claiming = _claiming(in_hand=after is not None, sqlite=self._database.is_sqlite, commands=commands)
         row = connection.execute(claiming, values).one_or_none()
         if row is None:
             return None, set()
@@ -273,12 +294,12 @@ class Leases:
 
 
 @cache
-def _claiming(*, in_hand: bool, sqlite: bool) -> Any:
+def _claiming(*, in_hand: bool, sqlite: bool, commands: bool) -> Any:
     """The one statement that takes the best ready stage `for_queue`, `at` a time, `by` a worker, `after` a stage.
 
     It is built once: that takes longer than to run it.
     """
-    best = _best_ready(in_hand=in_hand, sqlite=sqlite)
+    best = _best_ready(in_hand=in_hand, sqlite=sqlite, commands=commands)
     return (
         update(stages)
         .where(stages.c.id == best.scalar_subquery(), stages.c.state == "wanted")
@@ -290,7 +311,7 @@ def _claiming(*, in_hand: bool, sqlite: bool) -> Any:
     )  # fmt: skip
 
 
-def _best_ready(*, in_hand: bool, sqlite: bool) -> Any:
+def _best_ready(*, in_hand: bool, sqlite: bool, commands: bool) -> Any:
     """Order: priority lifted by waiting, the run in hand, the tenant with least running work, age."""
     candidate = stages.alias("candidate")
     source = stages.alias("source")
@@ -305,13 +326,16 @@ def _best_ready(*, in_hand: bool, sqlite: bool) -> Any:
         select(func.count()).select_from(busy).where(busy.c.owner.is_not(None), busy.c.tenant == candidate.c.tenant)
     ).scalar_subquery()
     order: list[Any] = [level]
+    ready = [candidate.c.queue == bindparam("for_queue"), candidate.c.state == "wanted", ~undone]
+    if commands:
+        ready.append(candidate.c.name.startswith(COMMANDS))
     if in_hand:
         ours = select(run_stages.c.run_id).where(run_stages.c.stage_id == bindparam("after"))
         theirs = select(run_stages.c.stage_id).where(run_stages.c.run_id.in_(ours), run_stages.c.interest)
         order.append(case((candidate.c.id.in_(theirs), 0), else_=1))
     return (
         select(candidate.c.id)
-        .where(candidate.c.queue == bindparam("for_queue"), candidate.c.state == "wanted", ~undone)
+        .where(*ready)
         .order_by(*order, load, candidate.c.wanted_at, candidate.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=candidate)
@@ -334,7 +358,7 @@ def _as_claim(connection: Connection, row: AnyRow) -> Claim:
         inputs=tuple(_as_input(part, makers) for part in row.inputs),
         durable=row.keep == "file",
     )
-    return Claim(row.id, task, row.timeout_s)
+    return Claim(row.id, task, row.timeout_s, row.priority, row.tenant, row.wanted_at or 0.0, row.crashes)
 
 
 def _as_input(part: dict[str, Any], makers: dict[str, AnyRow]) -> TaskInput:

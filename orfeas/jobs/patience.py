@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -37,9 +37,9 @@ class PatientLeases(Leases):
 
     # asked again later
 
-    def claim(self, queue: str) -> Claim | None:
+    def claim(self, queue: str, *, commands: bool = False) -> Claim | None:
         """As `Leases.claim`; None while the database is away."""
-        return self._once(partial(super().claim, queue), None)
+        return self._once(partial(super().claim, queue, commands=commands), None)
 
     def progress(self, stage_id: int, fraction: float) -> bool:
         """As `Leases.progress`; True while the database is away."""
@@ -48,6 +48,10 @@ class PatientLeases(Leases):
     def renew(self, stage_id: int) -> bool:
         """As `Leases.renew`; True while the database is away."""
         return self._once(partial(super().renew, stage_id), True)
+
+    def keep(self, stage_ids: Sequence[int], *, renew: bool = True) -> set[int]:
+        """As `Leases.keep`; all of them while the database is away."""
+        return self._once(partial(super().keep, stage_ids, renew=renew), set(stage_ids))
 
     def is_mine(self, stage_id: int) -> bool:
         """As `Leases.is_mine`; True while the database is away."""
