@@ -12,7 +12,7 @@ from torch import Tensor
 from orfeas.gpu.hunyuan3d import narrow_band
 from orfeas.gpu.hunyuan3d.field import Progress, Sampler
 from orfeas.gpu.hunyuan3d.grid import Axes
-from orfeas.gpu.hunyuan3d.narrow_band import Level
+from orfeas.gpu.hunyuan3d.narrow_band import Level, Steepness
 from orfeas.gpu.hunyuan3d.published import dilate, published_band
 
 
@@ -37,12 +37,12 @@ def decode(sampler: Sampler, axes: Axes, *, min_resolution: int, narrow: bool, p
     progress.span(0.0, shares[0])
     values = sampler.dense(axes.take(positions[0]))
     level = Level(values, torch.ones_like(values, dtype=torch.bool))
-    slope = narrow_band.typical_slope(level) if narrow and len(positions) > 1 else torch.zeros(())
+    steepness = narrow_band.steepness(level) if narrow else None
     for number, position in enumerate(positions[1:], start=1):
         progress.span(shares[number - 1], shares[number])
         finest = number == len(positions) - 1
-        level = _refine(sampler, level, axes.take(position), slope=slope if narrow else None, finest=finest)
-        slope = slope / 2
+        level = _refine(sampler, level, axes.take(position), steepness, finest=finest)
+        steepness = steepness and steepness.halved()
     progress.finish()
     return level
 
@@ -66,12 +66,12 @@ def _shares(samples: list[int]) -> list[float]:
     return [sum(costs[: number + 1]) / sum(costs) for number in range(len(costs))]
 
 
-def _refine(sampler: Sampler, coarse: Level, axes: Axes, *, slope: Tensor | None, finest: bool) -> Level:
+def _refine(sampler: Sampler, coarse: Level, axes: Axes, steepness: Steepness | None, *, finest: bool) -> Level:
     fine = narrow_band.upsample(coarse, axes.shape)
-    if slope is None:
+    if steepness is None:
         seeds = _published_seeds(coarse, fine, finest=finest)
     else:
-        seeds = narrow_band.around(narrow_band.thin_features(coarse, slope), coarse.shape, fine.shape)
+        seeds = narrow_band.around(narrow_band.thin_features(coarse, steepness), coarse.shape, fine.shape)
     narrow_band.complete(fine, seeds, sampler.level(axes))
     return fine
 

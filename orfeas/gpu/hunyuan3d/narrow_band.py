@@ -100,26 +100,45 @@ def complete(level: Level, seeds: Tensor, evaluate: Evaluate) -> None:
         points = _distinct(_unknown(level, _corners(cells[_has_crossing(level, cells)], level.shape)), scratch)
 
 
-def thin_features(level: Level, typical_slope: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Steepness:
+    """How values of a level tell of the distance to the surface."""
+
+    slope: Tensor
+    """The typical change for one cell, a scalar."""
+    saturated: Tensor
+    """From this absolute value on a sample tells only that the surface is not near, a scalar."""
+
+    def halved(self) -> Steepness:
+        """The same field on the level with half the spacing."""
+        return Steepness(self.slope / 2, self.saturated)
+
+
+def steepness(level: Level) -> Steepness:
+    """Of a level whose samples are all known.
+
+    The slope is what three quarters of the unsaturated samples do not exceed; most of a volume is far from the
+    surface, so the median of the absolute values is where a truncated field saturates.
+    """
+    values = level.values.view(-1)
+    slopes = _local_slopes(level, torch.arange(len(values), device=values.device))
+    slopes = slopes[slopes >= 0.05 * slopes.max()]
+    return Steepness(slopes.kthvalue((3 * len(slopes) + 3) // 4).values, 0.9 * values.abs().median())
+
+
+def thin_features(level: Level, steepness: Steepness) -> Tensor:
     """Flat positions of known samples that have the surface within a cell while no cell around them has a crossing.
 
-    The slope (change for one cell) is the larger of the local one and `typical_slope`.
+    The change for one cell is the larger of the local and the typical one.
     """
     explained = torch.zeros(level.values.numel(), dtype=torch.bool, device=level.values.device)
     for cells in crossing_cells(level.values):
         explained[_corners(cells, level.shape)] = True
     candidates = (level.known.view(-1) & ~explained).nonzero()[:, 0]
-    slopes = _local_slopes(level, candidates).clamp(min=typical_slope)
-    return candidates[level.values.view(-1)[candidates].abs() <= REACH * slopes]
-
-
-def typical_slope(level: Level) -> Tensor:
-    """The change for one cell that three quarters of the unsaturated samples do not exceed, a scalar."""
     values = level.values.view(-1)
-    every = torch.arange(len(values), device=values.device)
-    slopes = _local_slopes(level, every)
-    slopes = slopes[slopes >= 0.05 * slopes.max()]
-    return slopes.kthvalue((3 * len(slopes) + 3) // 4).values
+    candidates = candidates[values[candidates].abs() <= steepness.saturated]
+    slopes = torch.maximum(_local_slopes(level, candidates), steepness.slope)
+    return candidates[values[candidates].abs() <= REACH * slopes]
 
 
 def around(coarse: Tensor, shape: tuple[int, int, int], fine: tuple[int, int, int]) -> Tensor:
