@@ -304,10 +304,8 @@ class ModelUnavailableError(OrfeasError):
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "model_unavailable", "The model is not installed"
 
 
-class CheckpointError(OrfeasError):
+class CheckpointError(ModelUnavailableError):
     """Files of a model that are missing, half downloaded, damaged or made for something else."""
-
-    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "checkpoint", "The files of the model cannot be used"
 
 
 class LlmNotConfiguredError(OrfeasError):
