@@ -66,9 +66,12 @@ def serve(host: str | None, port: int | None) -> None:
 
 @main.command()
 @click.option(
-    "--queue", type=click.Choice([Queue.CPU.value, Queue.IO.value]), default=Queue.CPU.value, show_default=True
+    "--queue", type=click.Choice([queue.value for queue in Queue]), default=Queue.CPU.value, show_default=True
 )
-@click.option("--count", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--count", type=click.IntRange(1, 64), default=1, show_default=True,
+    help="Worker processes; of the queue gpu there is one for each device.",
+)  # fmt: skip
 def worker(queue: str, count: int) -> None:
     """Run workers alone, on the data folder and database of a server."""
     from orfeas.jobs import server
@@ -189,11 +192,22 @@ def web_process(listen_fd: int, life_fd: int, ready_fd: int | None) -> None:
 @click.option("--queue", type=click.Choice([queue.value for queue in Queue]), required=True)
 @click.option("--id", "worker_id", required=True)
 @click.option("--life-fd", type=int, required=True)
-def worker_process(queue: str, worker_id: str, life_fd: int) -> None:
+@click.option("--device", default="cpu")
+def worker_process(queue: str, worker_id: str, life_fd: int, device: str) -> None:
     """One worker of `orfeas serve` or `orfeas worker`."""
     from orfeas.jobs.worker import run_worker
 
-    run_worker(_settings(), Queue(queue), worker_id, life_fd)
+    run_worker(_settings(), Queue(queue), worker_id, life_fd, device=device)
+
+
+@main.command("_gpu_child", hidden=True)
+@click.argument("pipe", type=int)
+@click.argument("life", type=int)
+def gpu_child_process(pipe: int, life: int) -> None:
+    """The process that owns a device, for its gpu worker."""
+    from orfeas.jobs.gpu_child import child_main
+
+    sys.exit(child_main(pipe, life))
 
 
 def _settings() -> Config:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "version": set(),
     "logs": set(),
 }
-WORKER_SIDE = {"child", "worker", "inline", "inprocess", "leases", "patience"}
+WORKER_SIDE = {"child", "worker", "gpu", "gpu_child", "inline", "inprocess", "leases", "patience"}
 """Modules of `jobs` that hand stages to the runner; nothing in the web process imports them."""
 TOP = {"__init__", "__main__", "app", "cli", "doctor", "generate", "openapi"}
 """Wiring and commands: they see everything."""
@@ -109,7 +109,7 @@ for path in ("/api/health", "/ready", "/openapi.json", "/api/v1/capabilities", "
 
 
 def test_a_workers_parent_loads_no_numpy() -> None:
-    assert "numpy" not in loaded_after("import orfeas.cli, orfeas.jobs.worker, orfeas.jobs.server")
+    assert "numpy" not in loaded_after("import orfeas.cli, orfeas.jobs.worker, orfeas.jobs.gpu, orfeas.jobs.server")
 
 
 def test_the_command_line_starts_light() -> None:

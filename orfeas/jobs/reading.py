@@ -14,6 +14,8 @@ from orfeas.storage.tables import AnyRow, run_stages, runs
 
 UNFINISHED = ("queued", "running")
 PENDING = Progress(percent=None)
+STEPS = "num_inference_steps"
+"""The parameter of stages that count in steps."""
 
 
 def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
@@ -79,8 +81,17 @@ def _progress(run: AnyRow | None, rows: Iterable[AnyRow]) -> Progress:
         stage=shown.name,
         stage_index=planned.index(shown) + 1,
         stage_count=len(planned),
+        **_steps(shown),
         message=(f"{shown.name}: {round(100 * shown.fraction)} %" if at_work else f"waiting for {shown.name}"),
     )
+
+
+def _steps(shown: AnyRow) -> dict[str, int]:
+    """Which of its steps a stage has done, where it counts in steps: its share is that of its steps."""
+    steps = shown.parameters.get(STEPS)
+    if shown.state != "running" or not steps:
+        return {}
+    return {"step": round(shown.fraction * steps), "steps": steps}
 
 
 def _queue_position(connection: Connection, run: AnyRow | None) -> int | None:

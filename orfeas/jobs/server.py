@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.config import Config, ConfigError, secret_key
 from orfeas.domain.stages import Queue
+from orfeas.jobs.devices import Discovery, discover, remember
 from orfeas.jobs.leases import Leases
 from orfeas.jobs.supervisor import Program, Supervisor
 from orfeas.jobs.wakeups import LocalWakeups
@@ -40,8 +41,14 @@ def serve(config: Config, say: Say) -> int:
     database = prepare(config)
     leases = _leases(config, database)
     port = listener.getsockname()[1]
+    found = look_for_devices(config, database)
     supervisor = Supervisor(
-        [_web(listener), *worker_programs(Queue.CPU, config.cpu_workers), *worker_programs(Queue.IO, 1)],
+        [
+            _web(listener),
+            *worker_programs(Queue.CPU, config.cpu_workers),
+            *worker_programs(Queue.IO, 1),
+            *gpu_programs(found),
+        ],
         inherited=[listener.fileno()],
         on_ready=lambda: _announce(config, port, say),
         on_death=lambda worker_id: release(leases, worker_id),
@@ -58,8 +65,14 @@ def work(config: Config, queue: Queue, count: int, say: Say) -> int:
     """Run workers alone, on the rows and files of a server."""
     database = prepare(config)
     leases = _leases(config, database)
-    supervisor = Supervisor(worker_programs(queue, count), on_death=lambda worker_id: release(leases, worker_id))
-    say(f"{count} {queue} worker{'s' if count > 1 else ''} on {config.data_dir}. Ctrl-C ends them.")
+    programs = worker_programs(queue, count)
+    if queue is Queue.GPU:
+        found = look_for_devices(config, database)
+        if not found.devices:
+            raise ConfigError(f"There is nothing for a gpu worker to run on. {found.reason}")
+        programs = gpu_programs(found)
+    supervisor = Supervisor(programs, on_death=lambda worker_id: release(leases, worker_id))
+    say(f"{len(programs)} {queue} worker{'s' if len(programs) > 1 else ''} on {config.data_dir}. Ctrl-C ends them.")
     try:
         return supervisor.run()
     finally:
@@ -79,6 +92,25 @@ def _web(listener: socket.socket) -> Program:
 def worker_programs(queue: Queue, count: int) -> list[Program]:
     """Workers of one queue."""
     return [Program(f"{queue}-{number + 1}", ("_worker", "--queue", queue), worker=True) for number in range(count)]
+
+
+def look_for_devices(config: Config, database: Database) -> Discovery:
+    """Find the devices that models run on, and keep what was found for the web process."""
+    found = discover(config)
+    remember(database, found)
+    return found
+
+
+def gpu_programs(found: Discovery) -> list[Program]:
+    """One worker for each device."""
+    return [
+        Program(
+            f"gpu-{facts.device}",
+            ("_worker", "--queue", Queue.GPU, "--device", facts.device),
+            worker=True,
+        )
+        for facts in found.devices
+    ]
 
 
 def listen(host: str, port: int) -> socket.socket:

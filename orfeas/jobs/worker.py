@@ -16,12 +16,15 @@ from orfeas.config import Config
 from orfeas.domain.stages import Queue
 from orfeas.errors import OrfeasError, StageMemoryError, StageTimeoutError
 from orfeas.jobs.child import IO_STAGES, STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
+from orfeas.jobs.devices import processor
+from orfeas.jobs.gpu_child import GpuSettings
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
 from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.sweep import Sweeper
 from orfeas.jobs.wakeups import RECHECK, Inbox, LocalWakeups
+from orfeas.stages.device import DeviceSettings
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database, migrate
 
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.5
 IDLE_S = 1.0
 RENEW_S = 4.0
+GPU_BEAT_S = 1.0
 CANCEL_GRACE_S = 1.0
 
 
@@ -190,18 +194,27 @@ class CpuWorker:
 
 
 def run_worker(
-    config: Config, queue: Queue, worker_id: str, life_fd: int | None, *, modules: tuple[str, ...] | None = None
+    config: Config,
+    queue: Queue,
+    worker_id: str,
+    life_fd: int | None,
+    *,
+    modules: tuple[str, ...] | None = None,
+    device: str = "cpu",
 ) -> None:
     """Work on a queue until SIGTERM, or until the supervisor's end of `life_fd` closes.
 
-    `modules` hold the implementations; by default all of this package that the queue needs.
+    `modules` hold the implementations; by default all of this package that the queue needs. `device` is that of a
+    gpu worker.
     """
-    # Inherited by the child: one BLAS thread each, or the workers fight for the cores.
-    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    stop = Stop(life_fd)
+    if queue is not Queue.GPU:
+        # Inherited by the child: one BLAS thread each, or the workers fight for the cores.
+        os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     database = Database(config.database_url)
     migrate(database, config.data_dir)
     blobs = FolderStorage(config.data_dir, config.disk_reserve_mb * 1_000_000)
-    wakeups, stop = LocalWakeups(config.data_dir), Stop(life_fd)
+    wakeups = LocalWakeups(config.data_dir)
     stop.on_signals()
     if queue is Queue.IO:
         from orfeas.jobs.inprocess import IoWorker
@@ -210,17 +223,32 @@ def run_worker(
             database, blobs, wakeups, worker_id, stop, Sweeper(database, blobs, config), modules or IO_STAGES
         ).run()
         return
+    leases = PatientLeases(database, blobs, wakeups, worker_id, hurry=lambda: stop.overdue)
+    inbox = Inbox(wakeups, queue.value, worker_id)
+    if queue is Queue.GPU:
+        from orfeas.jobs.gpu import GpuWorker
+
+        heartbeat = Heartbeat(database, worker_id, queue.value, device, every_s=GPU_BEAT_S)
+        GpuWorker(leases, inbox, heartbeat, _gpu_settings(config, device, *(modules or ())), stop).run()
+        return
     settings = ChildSettings(
         config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules or STAGES
     )
-    CpuWorker(
-        PatientLeases(database, blobs, wakeups, worker_id, hurry=lambda: stop.overdue),
-        Inbox(wakeups, queue.value, worker_id),
-        Heartbeat(database, worker_id, queue.value),
-        settings,
-        stop,
-        queue.value,
-    ).run()
+    CpuWorker(leases, inbox, Heartbeat(database, worker_id, queue.value), settings, stop, queue.value).run()
+
+
+def _gpu_settings(config: Config, device: str, *module: str) -> GpuSettings:
+    known = DeviceSettings(
+        model_dir=config.model_dir,
+        device=device,
+        memory_share=config.gpu_memory_share,
+        memory_bytes=processor().memory_bytes if device == "cpu" else None,
+        batch_max=config.gpu_batch_max,
+        idle_s=float(config.model_idle_s),
+        wait_s=float(config.gpu_wait_s),
+        forecast_file=config.data_dir / f"forecast-{device.replace(':', '-')}.json",
+    )
+    return GpuSettings(config.data_dir, config.disk_reserve_mb * 1_000_000, known, *module)
 
 
 def child_memory_bytes(workers: int) -> int:

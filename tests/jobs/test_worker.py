@@ -43,9 +43,9 @@ class Workers:
         self.engine.jobs = Jobs(self.engine.database, self.engine.blobs, LocalWakeups(folder))
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, worker_id: str = "w1", queue: str = "cpu") -> subprocess.Popen[bytes]:
+    def start(self, worker_id: str = "w1", queue: str = "cpu", module: str = STAGES[0]) -> subprocess.Popen[bytes]:
         """A worker on its queue."""
-        arguments = [str(self.engine.folder), self.engine.database.url, queue, worker_id, STAGES[0]]
+        arguments = [str(self.engine.folder), self.engine.database.url, queue, worker_id, module]
         process = subprocess.Popen([sys.executable, "-c", WORKER, *arguments], cwd=ROOT)
         self.processes.append(process)
         return process
