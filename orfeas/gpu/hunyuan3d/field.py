@@ -25,6 +25,11 @@ ROUND_SHARE = 0.8
 class Sampler(Protocol):
     """Values at samples of a grid: all of them, or those of a finer level where they are asked for."""
 
+    @property
+    def depends_on_level(self) -> bool:
+        """Whether a sample's value may be another one on another level, so that it has to be evaluated again."""
+        ...
+
     def dense(self, axes: Axes) -> Tensor:
         """Values `[nx, ny, nz]` float32 of all samples."""
         ...
@@ -109,6 +114,11 @@ class PlainSampler:
     def __init__(self, decoding: Decoding) -> None:
         self._decoding = decoding
         self._keys = decoding.decoder.keys(decoding.tokens) if decoding.savings.prepare_keys else None
+
+    @property
+    def depends_on_level(self) -> bool:
+        """A point has one value."""
+        return False
 
     def dense(self, axes: Axes) -> Tensor:
         """Values `[nx, ny, nz]` float32 of all samples."""

@@ -44,6 +44,11 @@ class FlashSampler:
         self._decoding, self._mode = decoding, mode
         self._keys = decoding.decoder.keys(decoding.tokens) if decoding.savings.prepare_keys else None
 
+    @property
+    def depends_on_level(self) -> bool:
+        """The cells of another level choose other keys."""
+        return True
+
     def dense(self, axes: Axes) -> Tensor:
         """Values `[nx, ny, nz]` float32 of all samples, in bricks of neighbours."""
         nx, ny, nz = axes.shape

@@ -1,7 +1,7 @@
 """Sparse decoding on exactly the grid that was asked for, coarse to fine.
 
 The samples of a coarser level are every second, fourth, ... of the grid's, and its last: each level's samples belong
-to the next one, so nothing is evaluated twice, and any resolution can be decoded.
+to the next one, so any resolution can be decoded, and nothing is evaluated twice unless its value depends on the level.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def _shares(samples: list[int]) -> list[float]:
 
 def _refine(sampler: Sampler, coarse: Level, axes: Axes, steepness: Steepness | None, *, finest: bool) -> Level:
     fine = narrow_band.upsample(coarse, axes.shape)
+    if sampler.depends_on_level:
+        fine.known.zero_()
     if steepness is None:
         seeds = _published_seeds(coarse, fine, finest=finest)
     else:

@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `ml` is not installed")
 
-import yaml  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
-
-from orfeas.gpu.hunyuan3d.settings import VAESettings  # noqa: E402
-from orfeas.gpu.hunyuan3d.vae import ShapeVAE  # noqa: E402
-from tests.gpu.hunyuan3d.golden import MODELS, vectors  # noqa: E402
-
-FOLDERS = {
-    "base": "Hunyuan3D-2tiny/hunyuan3d-dit-v2-tiny",
-    "turbo": "Hunyuan3D-2tiny/hunyuan3d-dit-v2-tiny-turbo",
-    "mv": "Hunyuan3D-2tiny/hunyuan3d-dit-v2-tiny-mv",
-    "basevae": "Hunyuan3D-2tiny/hunyuan3d-vae-v2-tiny",
-    "turbovae": "Hunyuan3D-2tiny/hunyuan3d-vae-v2-tiny-turbo",
-    "v21": "Hunyuan3D-2.1tiny/hunyuan3d-dit-v2-1",
-    "v21vae": "Hunyuan3D-2.1tiny/hunyuan3d-vae-v2-1",
-}
-
-
-def load_vae(name: str) -> ShapeVAE:
-    """One of the recorded autoencoders, in float32."""
-    folder = MODELS / "tencent" / FOLDERS[name]
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    params = config["vae"]["params"] if "vae" in config else config["params"]
-    settings = VAESettings(**{key: value for key, value in params.items() if key in VAESettings.__slots__})
-    with torch.device("meta"):
-        vae = ShapeVAE(settings)
-    weights = {
-        key: value.float() for key, value in _weights(folder).items() if not key.startswith(("encoder.", "pre_kl."))
-    }
-    vae.load_state_dict(weights, strict=True, assign=True)
-    return vae.requires_grad_(False)
-
-
-def _weights(folder: Path) -> dict[str, Any]:
-    if (folder / "model.fp16.ckpt").exists():
-        nested = torch.load(folder / "model.fp16.ckpt", weights_only=True)
-        return nested.get("vae", nested)
-    flat = load_file(folder / "model.fp16.safetensors")
-    owned = {key.removeprefix("vae."): value for key, value in flat.items() if key.startswith("vae.")}
-    return owned or flat
+from tests.gpu.hunyuan3d.golden import vectors  # noqa: E402
+from tests.gpu.hunyuan3d.tiny import load_vae  # noqa: E402
 
 
 def latents_of(name: str) -> Any:
