@@ -102,7 +102,7 @@ def worker(wired: Services) -> LocalWorker:
     from orfeas.jobs.inprocess import LocalWorker
     from orfeas.jobs.wakeups import LocalWakeups
 
-    return LocalWorker(wired.database, wired.blobs, LocalWakeups(wired.config.data_dir))
+    return LocalWorker(wired.database, wired.blobs, LocalWakeups(wired.config.data_dir), config=wired.config)
 
 
 @pytest.fixture

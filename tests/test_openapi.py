@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -44,7 +45,9 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.app, self.services = _app_for_reading(folder)
         self.client: FlaskClient = self.app.test_client()
-        self.worker = LocalWorker(self.services.database, self.services.blobs, LocalWakeups(folder))
+        self.worker = LocalWorker(
+            self.services.database, self.services.blobs, LocalWakeups(folder), config=self.services.config
+        )
         self._makers: dict[str, Callable[[], str]] = {
             examples.JOB_ID: lambda: self._generated(**QUICK),
             examples.RUNNING_JOB_ID: lambda: self._create(quality="1", formats="ply", use_cache="false")["id"],
@@ -56,6 +59,8 @@ class World:
             examples.ASSET_ID: lambda: self._asset("figure.jpg"),
             examples.UNUSED_ASSET_ID: lambda: self._asset("scene.jpg"),
             examples.MODEL_ASSET_ID: self._model_asset,
+            examples.MODEL_ID: self._model,
+            examples.MODEL_FOLDER: lambda: str(DATA / "hunyuan3d" / "models"),
         }
 
     def filled(self, value: Any) -> Any:
@@ -138,6 +143,12 @@ class World:
     def _model_asset(self) -> str:
         job = self._json(self.client.get(f"/api/v1/jobs/{self._generated(**QUICK)}"))
         return next(str(asset["asset_id"]) for asset in job["result"]["assets"] if asset["role"] == "model")
+
+    def _model(self) -> str:
+        place = "tencent/Hunyuan3D-2tiny/hunyuan3d-vae-v2-tiny"
+        target = self.services.config.model_dir / place
+        shutil.copytree(DATA / "hunyuan3d" / "models" / place, target, dirs_exist_ok=True)
+        return target.name
 
     @staticmethod
     def _json(response: TestResponse) -> dict[str, Any]:

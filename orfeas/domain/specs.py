@@ -142,6 +142,36 @@ class ModelClear(StageSpec):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPull(StageSpec):
+    """Bring the files of a model from `source`, a repository of the hub or a local folder, to its `place`.
+
+    The nonce keeps it from being taken for an earlier one: files may be gone since.
+    """
+
+    name: ClassVar[str] = "model.pull"
+    queue: ClassVar[Queue] = Queue.IO
+    produces: ClassVar[Produces] = Produces.NOTHING
+    timeout_s: ClassVar[float] = 24 * 3600.0
+    needs_config: ClassVar[bool] = True
+    place: str = ""
+    source: str = ""
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVerify(StageSpec):
+    """Hash the files of a model and compare them with what was published."""
+
+    name: ClassVar[str] = "model.verify"
+    queue: ClassVar[Queue] = Queue.IO
+    produces: ClassVar[Produces] = Produces.NOTHING
+    timeout_s: ClassVar[float] = 24 * 3600.0
+    needs_config: ClassVar[bool] = True
+    place: str = ""
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Clean(StageSpec):
     """Weld, drop degenerate faces, face outward."""
 
@@ -222,7 +252,8 @@ SPECS: dict[str, type[StageSpec]] = {
     spec.name: spec
     for spec in (
         PrepareImage, Inflate, Relief, Surface, Clean, Simplify, Scale, Texture, Export, Verify, RenderPreview,
-        ShapeEncode, ShapeSample, ShapeDecode, ModelLoad, ModelUnload, ModelClear,
+        ShapeEncode, ShapeSample, ShapeDecode, ModelLoad, ModelUnload, ModelClear, ModelPull,
+        ModelVerify,
     )
 }  # fmt: skip
 """By name; those of the queue `gpu` are implemented by the device (`orfeas/gpu`), the others in `orfeas/stages`."""

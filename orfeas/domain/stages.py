@@ -48,6 +48,8 @@ class StageSpec:
     keep: ClassVar[Keep] = Keep.INTERMEDIATE
     weight: ClassVar[int] = 10
     timeout_s: ClassVar[float] = 300.0
+    needs_config: ClassVar[bool] = False
+    """Its implementation is given the settings of the process: it works on files of the machine."""
 
     def parameters(self) -> dict[str, Any]:
         """Every parameter with its default filled in; floats stay floats whatever was given."""

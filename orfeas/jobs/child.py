@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 REPORT_EVERY_S = 0.25
 REPORT_STEP = 0.01
 STAGES = ("orfeas.stages.all",)
-IO_STAGES: tuple[str, ...] = ()
-"""No stage of this release waits; the queue is there for those that will."""
+IO_STAGES = ("orfeas.stages.models",)
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 TOO_MUCH_MEMORY = "The stage needed more than {limit_mb} MB. Try a lower quality or a smaller input."
 

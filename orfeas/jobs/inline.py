@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orfeas.config import Config
 from orfeas.jobs.child import STAGES
 from orfeas.jobs.plan import Node, Plan
 from orfeas.stages.runner import Runner
@@ -33,18 +34,18 @@ class InlineResult:
 class InlineRunner:
     """Runs the stages of a plan one after the other."""
 
-    def __init__(self, blobs: Storage) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: Storage, *, modules: tuple[str, ...] = STAGES, config: Config | None = None) -> None:
+        self._blobs, self._modules, self._config = blobs, modules, config
 
     def run(
         self, plan: Plan, *, sources: Mapping[str, bytes], on_progress: Callable[[InlineProgress], None]
     ) -> InlineResult:
         """Run everything; raises what a stage raises. `sources` are the bytes of the plan's blobs by hash."""
-        for module in STAGES:
+        for module in self._modules:
             importlib.import_module(module)
         for data in sources.values():
             self._blobs.put(data)
-        runner, made = Runner(self._blobs), dict[str, Done]()
+        runner, made = Runner(self._blobs, config=self._config), dict[str, Done]()
         nodes = plan.nodes()
         total = sum(node.spec.weight for node in nodes)
         before = 0

@@ -10,8 +10,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from orfeas.config import Config
 from orfeas.errors import InternalError, OrfeasError
-from orfeas.jobs.child import REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
+from orfeas.jobs.child import IO_STAGES, REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
 from orfeas.jobs.heartbeat import Heartbeat
 from orfeas.jobs.leases import Claim, Leases
 from orfeas.jobs.patience import PatientLeases
@@ -79,12 +80,13 @@ class LocalWorker:
 
     def __init__(
         self, database: Database, blobs: Storage, wakeups: Wakeups, *, hand_over: bool = True,
-        modules: tuple[str, ...] = STAGES, queues: tuple[str, ...] = ("cpu", "io"),
+        modules: tuple[str, ...] = (*STAGES, *IO_STAGES), queues: tuple[str, ...] = ("cpu", "io"),
+        config: Config | None = None,
     ) -> None:  # fmt: skip
         for module in modules:
             importlib.import_module(module)
         self.leases = Leases(database, blobs, wakeups, str(uuid.uuid4()))
-        self._runner = _runner(blobs, hand_over=hand_over)
+        self._runner = _runner(blobs, config, hand_over=hand_over)
         self._queues = queues
 
     def drain(self) -> int:
@@ -107,8 +109,9 @@ class IoWorker:
 
     def __init__(
         self, database: Database, blobs: Storage, wakeups: LocalWakeups, worker_id: str, stop: Stop,
-        sweeper: Sweeper, modules: tuple[str, ...],
+        sweeper: Sweeper, modules: tuple[str, ...], config: Config | None = None,
     ) -> None:  # fmt: skip
+        self._config = config
         self._database, self._blobs, self._wakeups = database, blobs, wakeups
         self._stop, self._sweeper = stop, sweeper
         for module in modules:
@@ -152,12 +155,12 @@ class IoWorker:
             if claim is None:
                 inbox.wait(IDLE_S)
             else:
-                runner = runner or _runner(self._blobs)
+                runner = runner or _runner(self._blobs, self._config)
                 work_through(leases, runner, claim)
         inbox.close()
 
 
-def _runner(blobs: Storage, *, hand_over: bool = True) -> Runner:
+def _runner(blobs: Storage, config: Config | None, *, hand_over: bool = True) -> Runner:
     from orfeas.stages.runner import Runner  # noqa: PLC0415 - loads numpy, which an idle io worker does without
 
-    return Runner(blobs, hand_over=hand_over)
+    return Runner(blobs, hand_over=hand_over, config=config)

@@ -220,7 +220,14 @@ def run_worker(
         from orfeas.jobs.inprocess import IoWorker
 
         IoWorker(
-            database, blobs, wakeups, worker_id, stop, Sweeper(database, blobs, config), modules or IO_STAGES
+            database,
+            blobs,
+            wakeups,
+            worker_id,
+            stop,
+            Sweeper(database, blobs, config),
+            modules or IO_STAGES,
+            config,
         ).run()
         return
     leases = PatientLeases(database, blobs, wakeups, worker_id, hurry=lambda: stop.overdue)

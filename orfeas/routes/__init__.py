@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from orfeas.routes import assets, batches, cache, generation, jobs, monitoring, pages, system
+from orfeas.routes import assets, batches, cache, generation, jobs, models, monitoring, pages, system
 
 BLUEPRINTS = (
     generation.blp,
     jobs.blp,
     batches.blp,
     assets.blp,
+    models.blp,
     cache.blp,
     system.blp,
     monitoring.blp,

@@ -32,9 +32,15 @@ MODEL_ASSET_ID = "fd61a03af4f77d870fc21e05e7e80678095c92d808cfb3b5c279ee04c74aca
 """The glb file of JOB_ID."""
 PREVIEW_FILENAME = f"{UPLOADED_JOB_ID}_20260504_093000_mug.png"
 """The stored name of UPLOADED_JOB_ID's picture."""
+MODEL_ID = "hunyuan3d-dit-v2-mini"
+"""An installed model."""
+MODEL_FOLDER = "/media/models"
+"""A folder that has the files of MODEL_ID."""
+RELEASED_MODEL_ID = "hunyuan3d-dit-v2-0"
+"""A model of the catalogue, installed or not."""
 PLACEHOLDERS = (
     JOB_ID, UPLOADED_JOB_ID, COMPATIBLE_JOB_ID, RUNNING_JOB_ID, BATCH_ID, COMPATIBLE_BATCH_ID, ASSET_ID,
-    UNUSED_ASSET_ID, MODEL_ASSET_ID,
+    UNUSED_ASSET_ID, MODEL_ASSET_ID, MODEL_ID, MODEL_FOLDER,
 )  # fmt: skip
 PHOTO = "photo.png"
 """A file part of an example: the test sends a real picture."""

@@ -77,6 +77,27 @@ ASSET: dict[str, Any] = {
     },
 }  # fmt: skip
 
+MODEL: dict[str, Any] = {
+    "id": "hunyuan3d-dit-v2-mini", "revision": "5d1a6d9f0b0c4e7c8b8a2f0d3e6c7b1a9f4e2d80", "family": "hunyuan3d",
+    "task": "shape", "repo": "tencent/Hunyuan3D-2mini", "subfolder": "hunyuan3d-dit-v2-mini", "variant": "mini",
+    "state": "installed", "size_bytes": 3819960151,
+    "files": [
+        {"path": "config.yaml", "size_bytes": 1917, "sha256": FINGERPRINT, "present": True},
+        {"path": "model.fp16.safetensors", "size_bytes": 3819958234, "sha256": FINGERPRINT, "present": True},
+    ],
+    "vram_mb": {"value": None, "basis": None},
+    "capabilities": {
+        "component": "pipeline", "views": ["front"], "guidance_embedding": False, "distilled": False, "steps": 40,
+    },
+    "licence": {
+        "name": "Tencent Hunyuan 3D 2.0 Community License",
+        "url": "https://huggingface.co/tencent/Hunyuan3D-2mini/blob/main/LICENSE", "commercial": True,
+        "user_cap": 1000000, "excluded_territories": ["DE", "FR", "GB", "KR"],
+        "acknowledged": {"by": "Ada Example", "purpose": "Figures for a tabletop game", "at": CREATED},
+    },
+    "loras": [], "warnings": [],
+}  # fmt: skip
+
 
 def _tier(**members: Any) -> dict[str, Any]:
     usual = {
@@ -120,5 +141,7 @@ ANSWERS: dict[str, Any] = {
     "AssetPage": {"items": [ASSET], "next_cursor": None},
     "Cache": CACHE,
     "EntryPage": {"items": [ENTRY], "next_cursor": None},
+    "Model": MODEL,
+    "ModelList": {"items": [MODEL]},
     "Cleared": {"cleared": 12, "freed_bytes": 4096000},
 }  # fmt: skip

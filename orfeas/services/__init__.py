@@ -14,6 +14,7 @@ from orfeas.services.cache import CacheService
 from orfeas.services.generation import GenerationService
 from orfeas.services.idempotency import IdempotencyService
 from orfeas.services.jobs import JobService
+from orfeas.services.models import ModelService
 from orfeas.services.monitoring import MonitoringService
 from orfeas.services.system import SystemService
 from orfeas.storage.blobs import FolderStorage
@@ -34,6 +35,7 @@ class Services:
     batches: BatchService
     jobs: JobService
     assets: AssetService
+    models: ModelService
     cache: CacheService
     system: SystemService
     monitoring: MonitoringService
@@ -57,6 +59,7 @@ def build_services(config: Config) -> Services:
 
     assets = AssetService(config, database, blobs)
     generation = GenerationService(config, engine, assets, notifier)
+    models = ModelService(config, database, engine)
     return Services(
         config=config,
         database=database,
@@ -67,9 +70,10 @@ def build_services(config: Config) -> Services:
         assets=assets,
         generation=generation,
         batches=BatchService(config, database, engine, generation),
-        jobs=JobService(config, database, engine, generation, assets),
+        jobs=JobService(config, database, engine, generation, assets, models),
+        models=models,
         cache=CacheService(config, database, blobs),
-        system=SystemService(config, engine),
+        system=SystemService(config, engine, models),
         monitoring=MonitoringService(config, engine, blobs, database),
         idempotency=IdempotencyService(database),
     )

@@ -31,6 +31,7 @@ from orfeas.jobs.queue import QueueStatus
 from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import GenerationService, StoredFile, stored_name
+from orfeas.services.models import ModelService
 from orfeas.services.plans import PREVIEW_SIZE
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow
@@ -43,6 +44,7 @@ PACKAGES = (
     "embreex", "fast-simplification", "lxml", "manifold3d", "numpy", "opencv-python-headless", "pillow", "pycollada",
     "scikit-image", "scipy", "trimesh",
 )  # fmt: skip
+MODEL_TYPES = ("model_pull", "model_verify")
 RETRY_AFTER_S = (1, 10)
 
 
@@ -55,6 +57,7 @@ class JobService:
     engine: Jobs
     generation: GenerationService
     assets: AssetService
+    models: ModelService
 
     @property
     def log(self) -> EventLog:
@@ -84,6 +87,8 @@ class JobService:
     def retry(self, caller: Caller, job_id: str) -> JobView:
         """A new job with the same request."""
         job, run = self._final(caller, job_id)
+        if run.type in MODEL_TYPES:
+            return self.models.retry(caller, run, retried_from=job.id)
         return self._again(caller, job, run, self.generation.rebuild(caller, run), retried_from=job.id)
 
     def derive(self, caller: Caller, job_id: str, changes: dict[str, Any]) -> JobView:

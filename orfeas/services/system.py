@@ -11,6 +11,7 @@ from orfeas.domain.caller import Caller
 from orfeas.errors import CapabilityMissingError, InvalidRequestError
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.info import info_cached, time_bucket
+from orfeas.services.models import Model, ModelService
 from orfeas.version import __version__
 
 KINDS = ("cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary")
@@ -52,13 +53,18 @@ FEATURES: dict[str, str | None] = {
 class SystemService:
     """Describe the server."""
 
-    def __init__(self, config: Config, jobs: Jobs) -> None:
+    def __init__(self, config: Config, jobs: Jobs, models: ModelService) -> None:
         self._config = config
         self._jobs = jobs
+        self._models = models
 
     def capabilities(self, caller: Caller) -> dict[str, Any]:
         """Engines, devices, formats, features and limits."""
-        return {**_fixed(self._config), "devices": _devices(self._jobs, caller, time_bucket())}
+        return {
+            **_fixed(self._config),
+            "devices": _devices(self._jobs, caller, time_bucket()),
+            "models": [_model(model) for model in self._models.installed(caller)],
+        }
 
     def presets(self, caller: Caller, kind: str | None = None) -> dict[str, Any]:
         """Every preset by kind, or those of one kind."""
@@ -84,6 +90,16 @@ def _devices(jobs: Jobs, caller: Caller, _: int) -> list[dict[str, Any]]:
     return [*found.values()]
 
 
+def _model(model: Model) -> dict[str, Any]:
+    """What an engine can be asked for."""
+    shown: dict[str, Any] = {
+        name: getattr(model, name) for name in ("id", "revision", "family", "task", "variant", "repo")
+    }
+    if model.capabilities is not None:
+        shown.update(component=model.capabilities.component, views=[*model.capabilities.views])
+    return shown
+
+
 @info_cached
 def _fixed(config: Config) -> dict[str, Any]:
     return {
@@ -92,7 +108,6 @@ def _fixed(config: Config) -> dict[str, Any]:
             "embedded": {"available": True, "reason": None},
             "hunyuan3d": {"available": False, "reason": NO_MODELS},
         },
-        "models": [],
         "formats": [_format(found) for found in formats.MESH_FORMATS.values()],
         "features": {
             **{name: {"available": reason is None, "reason": reason} for name, reason in FEATURES.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from orfeas.config import Config
 from orfeas.stages.exchange import Exchange, parameters_of
 from orfeas.stages.registry import IMPLEMENTATIONS, Progress, Result
 from orfeas.stages.task import Done, Task
@@ -19,9 +20,12 @@ class Runner:
         Where outputs go.
     hand_over
         Off: every input is read from its blob, as another worker would.
+    config
+        For the stages that work on files of this machine.
     """
 
-    def __init__(self, blobs: Storage, *, hand_over: bool = True) -> None:
+    def __init__(self, blobs: Storage, *, hand_over: bool = True, config: Config | None = None) -> None:
+        self._config = config
         self._exchange = Exchange(blobs, hand_over=hand_over)
 
     def run(self, task: Task, on_progress: Progress) -> Done:
@@ -29,7 +33,8 @@ class Runner:
         kind, function = IMPLEMENTATIONS[task.name]
         inputs = [self._exchange.read(part) for part in task.inputs]
         started = time.perf_counter()
-        result = function(*inputs, spec=parameters_of(kind, task.parameters), on_progress=on_progress)
+        settings = {"config": self._config} if kind.needs_config else {}
+        result = function(*inputs, spec=parameters_of(kind, task.parameters), on_progress=on_progress, **settings)
         if not isinstance(result, Result):
             result = Result(result)
         blob, size_bytes = self._exchange.store(task, result)

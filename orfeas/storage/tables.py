@@ -283,3 +283,38 @@ presets = Table(
     Column("created_at", Float, nullable=False),
 )
 """Saved presets, such as camera views."""
+
+model_files = Table(
+    "model_files",
+    metadata,
+    Column("place", String(255), primary_key=True),
+    Column("path", String(255), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("hashed_at", Float, nullable=False),
+)
+"""Hashes of files of models; good for as long as a file keeps its size and its time of change."""
+
+model_installs = Table(
+    "model_installs",
+    metadata,
+    Column("place", String(255), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("revision", String(64)),
+    Column("files", JSON, nullable=False),
+    Column("installed_at", Float, nullable=False),
+)
+"""What a download brought: the hub's commit and the hash of each file."""
+
+model_acknowledgements = Table(
+    "model_acknowledgements",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("place", String(255), primary_key=True),
+    Column("licence", String(255), nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("acknowledged_at", Float, nullable=False),
+)
+"""Who accepted the terms of a model, and what for."""
