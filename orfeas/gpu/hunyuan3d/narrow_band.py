@@ -24,7 +24,7 @@ REACH = 0.9
 SLAB = 1 << 24
 """Samples that a scan of the whole array looks at together, which bounds its temporaries."""
 SCAN = 64
-"""Below this ratio of array to list, duplicates are removed through a mask of the array instead of by sorting."""
+"""Below this ratio of array to list, a scan of the whole array is less work than sorting the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,13 @@ def complete(level: Level, seeds: Tensor, evaluate: Evaluate) -> None:
         Values of samples by their indices.
     """
     scratch = torch.zeros(level.values.numel(), dtype=torch.bool, device=level.values.device)
-    points = _distinct(_unknown(level, torch.cat([seeds, *_asked_by_interpolation(level)])), scratch)
+    points = _distinct(
+        torch.cat([_unknown(level, seeds), *_open_corners(level, crossing_cells(level.values))]), scratch
+    )
     while len(points):
         level.values.view(-1)[points] = evaluate(unravel(points, level.shape))
         level.known.view(-1)[points] = True
-        cells = _distinct(_cells_around(points, level.shape), scratch)
-        points = _distinct(_unknown(level, _corners(cells[_has_crossing(level, cells)], level.shape)), scratch)
+        points = _distinct(torch.cat(list(_open_corners(level, _crossings_at(level, points, scratch)))), scratch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,21 @@ def crossing_cells(values: Tensor) -> Iterator[Tensor]:
         yield ((x + start) * ny + y) * nz + z
 
 
-def _asked_by_interpolation(level: Level) -> Iterator[Tensor]:
-    for cells in crossing_cells(level.values):
-        yield _unknown(level, _corners(cells, level.shape))
+def _crossings_at(level: Level, points: Tensor, scratch: Tensor) -> Iterator[Tensor]:
+    """The cells with a crossing around some points; for many points a scan of the whole array is less work."""
+    if len(points) * SCAN >= level.values.numel():
+        yield from crossing_cells(level.values)
+    else:
+        cells = _distinct(_cells_around(points, level.shape), scratch)
+        yield cells[_has_crossing(level, cells)]
+
+
+def _open_corners(level: Level, groups: Iterator[Tensor]) -> Iterator[Tensor]:
+    for cells in groups:
+        yield _unknown(level, _corners(cells, level.shape).flatten())
 
 
 def _unknown(level: Level, points: Tensor) -> Tensor:
-    points = points.flatten()
     return points[~level.known.view(-1)[points]]
 
 
