@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "domain": {"domain"},
     "geometry": {"geometry"},
     "imaging": {"imaging"},
-    "stages": {"stages", "geometry", "gpu", "imaging", "storage"},
+    "stages": {"stages", "geometry", "imaging", "storage"},
+    "gpu": {"gpu", "stages", "geometry", "storage"},
     "storage": {"storage"},
     "jobs": {"jobs", "storage"},
     "services": {"services", "jobs", "storage", "imaging", "remote"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
 }
 WORKER_SIDE = {"child", "worker", "gpu", "gpu_child", "inline", "inprocess", "leases", "patience"}
 """Modules of `jobs` that hand stages to the runner; nothing in the web process imports them."""
-TOP = {"__init__", "__main__", "app", "cli", "doctor", "generate", "openapi"}
+TOP = {"__init__", "__main__", "app", "cli", "doctor", "generate", "model_commands", "openapi"}
 """Wiring and commands: they see everything."""
 HEAVY = {"torch", "scipy", "trimesh", "skimage", "cv2", "diffusers", "transformers"}
 HEAVY_LAYERS = {"geometry", "gpu", "stages"}
