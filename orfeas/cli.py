@@ -177,6 +177,55 @@ def clear() -> None:
     click.echo(f"{gone.cleared} stages dropped, {gone.freed_bytes / 1e6:.1f} MB freed")
 
 
+@main.group()
+def models() -> None:
+    """Look at models, bring, check or remove them; no server is needed."""
+
+
+@models.command("list")
+@click.option("--installed", is_flag=True, help="Only those whose files are there.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_models(installed: bool, as_json: bool) -> None:
+    """Print the catalogue and what else lies in the folder of models."""
+    from orfeas import model_commands
+
+    found = model_commands.listed(_services(), installed=installed)
+    if as_json:
+        click.echo(json.dumps([model_commands.document(model) for model in found], indent=2))
+    else:
+        for line in model_commands.table(found):
+            click.echo(line)
+
+
+@models.command()
+@click.argument("model")
+@click.option("--source", help="A local folder that has the files, or another repository of the hub.")
+def pull(model: str, source: str | None) -> None:
+    """Download MODEL, or copy it from a folder; what was interrupted goes on."""
+    from orfeas import model_commands
+
+    model_commands.pull(_services(), model, source, click.echo)
+
+
+@models.command()
+@click.argument("model")
+def verify(model: str) -> None:
+    """Hash the files of MODEL and compare them with what was published."""
+    from orfeas import model_commands
+
+    model_commands.verify(_services(), model, click.echo)
+
+
+@models.command()
+@click.argument("model")
+@click.confirmation_option(prompt="Remove the files of this model?")
+def rm(model: str) -> None:
+    """Remove the files of MODEL."""
+    from orfeas import model_commands
+
+    model_commands.remove(_services(), model, click.echo)
+
+
 @main.command("_web", hidden=True)
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--life-fd", type=int, required=True)

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -102,6 +103,11 @@ def _port(config: Config) -> Check:
 def _optional(config: Config) -> Iterator[Check]:
     yield Check("image to 3D", True, "embedded engine: no weights, no GPU, no network")
     yield _torch()
+    yield model_check(config)
+    yield _package(
+        "model downloads", "huggingface_hub", "huggingface_hub is not installed",
+        "'make install-ml' brings it; models in a local folder need it not.",
+    )  # fmt: skip
     yield _program("fbx and blend", config.blender, "ORFEAS_BLENDER", "Blender")
     yield _program("mp4", config.ffmpeg, "ORFEAS_FFMPEG", "ffmpeg")
 
@@ -118,6 +124,31 @@ def _torch() -> Check:
         return Check("neural models", False, "torch is installed but cannot be imported", advice)
     found, device = probe.stdout.split()
     return Check("neural models", False, f"torch {found} on {device}; this release has no engine for it", advice)
+
+
+def model_check(config: Config) -> Check:
+    """Which models are installed, and what the others that are there lack."""
+    from orfeas.services.models.views import Model, State, build_models
+    from orfeas.storage.model_folder import ModelFolder
+    from orfeas.storage.model_rows import Known
+
+    folder = ModelFolder(config.model_dir)
+    models = build_models(folder, folder.discover(), defaultdict(Known), frozenset())
+    advice = "'orfeas models list' shows all, 'orfeas models pull MODEL' brings one."
+
+    def described(model: Model) -> str:
+        if model.state is State.CORRUPT:
+            return f"{model.id} cannot be used ({' '.join(model.warnings)})"
+        return f"{model.id} is not complete; pull it again to go on"
+
+    installed = [model.id for model in models if model.state is State.INSTALLED]
+    wanting = [
+        described(model)
+        for model in models
+        if model.state is State.CORRUPT or (model.state is State.ABSENT and folder.staging(model.place).exists())
+    ]
+    detail = f"installed: {', '.join(installed)}" if installed else "none is installed"
+    return Check("models", bool(installed) and not wanting, "; ".join([detail, *wanting]), advice)
 
 
 def _program(name: str, path: str | None, setting: str, program: str) -> Check:

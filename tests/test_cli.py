@@ -37,7 +37,7 @@ def run(*arguments: str, folder: Path, status: int = 0, **settings: str) -> subp
     return done
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "generate", "doctor", "openapi", "cache"])
+@pytest.mark.parametrize("command", ["serve", "worker", "generate", "doctor", "openapi", "cache", "models"])
 def test_every_command_has_a_help_text(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0

@@ -18,7 +18,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -34,6 +34,8 @@ from orfeas.errors import CapabilityMissingError, ModelUnavailableError, Upstrea
 from orfeas.version import __version__
 
 TIMEOUT_S = 10.0
+# What is not a whole piece is lost when a connection breaks, and a job that is cancelled ends after a piece.
+constants.DOWNLOAD_CHUNK_SIZE = 256 << 10
 
 # Its retries are its own affair: what fails in the end is told by the job.
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

@@ -89,12 +89,12 @@ class ModelService:
         """The models whose files are there."""
         return tuple(model for model in self.list(caller) if model.state is State.INSTALLED)
 
-    def get(self, caller: Caller, model_id: str) -> Model:
+    def get(self, caller: Caller, model_id: str, *, hashing: bool = True) -> Model:
         """One model as it is now."""
-        return _find(self.read(caller), model_id)
+        return _find(self.read(caller, hashing=hashing), model_id)
 
-    def read(self, caller: Caller) -> tuple[Model, ...]:
-        """Every model as it is now."""
+    def read(self, caller: Caller, *, hashing: bool = True) -> tuple[Model, ...]:
+        """Every model as it is now; with `hashing`, unhashed ones are hashed in the io queue from now on."""
         found = self._folder.discover()
         known, pulls = self._rows(caller)
         pulled = pulls | {
@@ -104,7 +104,7 @@ class ModelService:
         }
         models = build_models(self._folder, found, known, frozenset(pulled))
         for model in models:
-            if model.state is State.INSTALLED and model.revision is None:
+            if hashing and model.state is State.INSTALLED and model.revision is None:
                 self._hash_once(caller, model, found[model.place])
         return models
 
@@ -121,7 +121,7 @@ class ModelService:
             The source is neither a repository nor a folder with the model.
         """
         _require(caller)
-        model = self.get(caller, model_id)
+        model = self.get(caller, model_id, hashing=False)
         spec = self.pull_spec(model, source)
         request = {"model_id": model.id, "source": source}
         return self._start(caller, "model_pull", model, spec, request)
@@ -140,7 +140,7 @@ class ModelService:
     def verify(self, caller: Caller, model_id: str) -> JobView:
         """A job that hashes every file and compares it with what was published."""
         _require(caller)
-        model = self.get(caller, model_id)
+        model = self.get(caller, model_id, hashing=False)
         return self._start(caller, "model_verify", model, self.verify_spec(model), {"model_id": model.id})
 
     def verify_spec(self, model: Model) -> ModelVerify:
@@ -151,7 +151,7 @@ class ModelService:
 
     def retry(self, caller: Caller, run: RunView, *, retried_from: str) -> JobView:
         """The same pull or verification as a new job."""
-        model = self.get(caller, run.request["model_id"])
+        model = self.get(caller, run.request["model_id"], hashing=False)
         if run.type == "model_pull":
             spec: Files = self.pull_spec(model, run.request["source"])
         else:
@@ -167,7 +167,7 @@ class ModelService:
             It is loaded, at work, or on its way.
         """
         _require(caller)
-        model = self.get(caller, model_id)
+        model = self.get(caller, model_id, hashing=False)
         if self._in_use(model) or self._wanted_by_a_stage(model):
             raise ModelInUseError(f"{model.id} is at work; wait for its jobs or unload it.", model_id=model.id)
 
@@ -186,14 +186,14 @@ class ModelService:
     def acknowledge(self, caller: Caller, model_id: str, *, by: str, purpose: str) -> Model:
         """Record who accepts the terms of a model, and what for."""
         _require(caller)
-        model = self.get(caller, model_id)
+        model = self.get(caller, model_id, hashing=False)
         if model.licence is None:
             raise CapabilityMissingError(f"{model.id} is not in the catalogue, so no terms of it are known to accept.")
         given = Acknowledgement(model.licence.name, by, purpose, self._now())
         with self._database.transaction() as connection:
             model_rows.record_acknowledgement(connection, caller.tenant, model.place, given)
         self._changes += 1
-        return self.get(caller, model_id)
+        return self.get(caller, model_id, hashing=False)
 
     # the licence guard
 
