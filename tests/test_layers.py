@@ -103,7 +103,8 @@ from orfeas.app import create_app
 from orfeas.config import Config
 app = create_app(Config(data_dir=Path({str(tmp_path)!r}), disk_reserve_mb=0))
 client = app.test_client()
-for path in ("/api/health", "/ready", "/openapi.json", "/api/v1/capabilities", "/api/formats", "/metrics"):
+for path in ("/api/health", "/ready", "/openapi.json", "/api/v1/capabilities", "/api/v1/models",
+             "/api/formats", "/metrics"):
     assert client.get(path).status_code in (200, 503), path
 """
     assert not loaded_after(statement) & HEAVY
