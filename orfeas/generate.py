@@ -21,7 +21,7 @@ from orfeas.jobs.inline import InlineProgress, InlineRunner
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Surface
 from orfeas.services.generation.options import Options, checked
-from orfeas.services.plans import embedded_plan
+from orfeas.services.plans import generation_plan
 from orfeas.storage.blobs import FolderStorage
 
 DEFAULT_FORMAT = "glb"
@@ -119,7 +119,9 @@ def generate(
     request, warnings = checked(options, Surface.COMPATIBLE)
     with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
         runner = InlineRunner(FolderStorage(Path(folder)))
-        result = runner.run(embedded_plan(request, source), sources={source.blob: clean.data}, on_progress=progress)
+        result = runner.run(
+            generation_plan(request, {"front": source}), sources={source.blob: clean.data}, on_progress=progress
+        )
     if isinstance(progress, Bar):
         progress.close()
     noted = [text for report in result.reports.values() for text in report.get("warnings", ())]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from orfeas.config import Config
 from orfeas.jobs.enlist import upsert
 from orfeas.storage.database import Database
-from orfeas.storage.tables import settings
+from orfeas.storage.tables import settings, workers
 
 KEY = "devices"
 PROBE_S = 120.0
@@ -125,3 +125,11 @@ def _none_of(device: str) -> str:
 def _last_line(error: Exception) -> str:
     said = getattr(error, "stderr", None) or str(error)
     return str(said).strip().splitlines()[-1][:200] if str(said).strip() else type(error).__name__
+
+
+def failure(connection: Connection) -> str | None:
+    """What keeps every gpu worker that is there from working; None while one works or starts, or none is there."""
+    rows = connection.execute(select(workers.c.state, workers.c.report).where(workers.c.queue == "gpu")).all()
+    if not rows or any(row.state != "failed" for row in rows):
+        return None
+    return str((rows[0].report or {}).get("error", "its process ends at once"))

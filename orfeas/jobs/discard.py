@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, Text, cast, select, update
 
+from orfeas.jobs.views import JobInput
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, run_stages, runs, stages
 
 UNUSED_UPLOAD_S = 24 * 3600.0
@@ -32,10 +33,11 @@ def discard_job(connection: Connection, job_id: str, tenant: str, now: float) ->
         connection.execute(
             assets.delete().where(assets.c.tenant == tenant, assets.c.id.in_(unused), assets.c.origin == "job")
         )
-    if job.input_asset and not _listed(connection, job.input_asset, tenant):
+    given = [found for found in JobInput(**job.input).asset_ids if not _listed(connection, found, tenant)]
+    if given:
         connection.execute(
             update(assets)
-            .where(assets.c.tenant == tenant, assets.c.id == job.input_asset, assets.c.origin == "upload")
+            .where(assets.c.tenant == tenant, assets.c.id.in_(given), assets.c.origin == "upload")
             .values(expires_at=now + UNUSED_UPLOAD_S)
         )
 
@@ -43,7 +45,9 @@ def discard_job(connection: Connection, job_id: str, tenant: str, now: float) ->
 def references(asset_id: str, tenant: str) -> Select[tuple[str]]:
     """The jobs that use an asset as input or list it as a file."""
     listing = select(job_assets.c.job_id).where(job_assets.c.asset_id == asset_id)
-    return select(jobs.c.id).where(jobs.c.tenant == tenant, (jobs.c.input_asset == asset_id) | jobs.c.id.in_(listing))
+    view = cast(jobs.c.input, Text).contains(asset_id, autoescape=True)
+    used = (jobs.c.input_asset == asset_id) | view | jobs.c.id.in_(listing)
+    return select(jobs.c.id).where(jobs.c.tenant == tenant, used)
 
 
 def _listed(connection: Connection, asset_id: str, tenant: str) -> bool:

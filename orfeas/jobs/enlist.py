@@ -96,6 +96,7 @@ def _rows(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> d
     """The stage rows of a plan by fingerprint, made where they are missing."""
     rows = _find(connection, tenant, nodes)
     missing = [node for node in nodes if node["fingerprint"] not in rows]
+    _keep_longer(connection, nodes, rows)
     if missing:
         _insert(connection, tenant, missing)
         rows = _find(connection, tenant, nodes)
@@ -108,13 +109,24 @@ def _find(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> d
     wanted = [node["fingerprint"] for node in nodes]
     found = connection.execute(
         select(
-            stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.queue, stages.c.state, stages.c.output,
-            stages.c.output_bytes, stages.c.priority,
+            stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.queue, stages.c.keep, stages.c.state,
+            stages.c.output, stages.c.output_bytes, stages.c.priority,
         )
         .where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted))
         .order_by(stages.c.id)
     )  # fmt: skip
     return {row.fingerprint: row for row in found}
+
+
+def _keep_longer(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
+    """Keep what one run lets go with its end for another that wants it kept."""
+    kept = [
+        rows[node["fingerprint"]].id
+        for node in nodes
+        if node["fingerprint"] in rows and node["keep"] == "latent" and rows[node["fingerprint"]].keep == "transient"
+    ]
+    if kept:
+        connection.execute(update(stages).where(stages.c.id.in_(kept)).values(keep="latent"))
 
 
 def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> None:

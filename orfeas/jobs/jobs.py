@@ -313,7 +313,7 @@ class Jobs:
         if input.asset_id:
             connection.execute(
                 update(assets)
-                .where(assets.c.id == input.asset_id, assets.c.tenant == caller.tenant)
+                .where(assets.c.id.in_(input.asset_ids), assets.c.tenant == caller.tenant)
                 .values(expires_at=None, last_used_at=now)
             )
 

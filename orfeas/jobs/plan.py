@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from orfeas.domain.fingerprint import fingerprint
-from orfeas.domain.stages import StageSpec
+from orfeas.domain.stages import Keep, StageSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,15 @@ class Source:
 class Node:
     """One stage with its inputs. `model` is `{id, revision, loras}` where a stage uses one.
 
-    `nonce` makes the fingerprint private: the id of a run that may share nothing.
+    `nonce` makes the fingerprint private: the id of a run that may share nothing. `keep` is how long the output is
+    kept where that is not what the stage says.
     """
 
     spec: StageSpec
     inputs: tuple[Node | Source, ...] = ()
     model: dict[str, Any] | None = None
     nonce: str | None = None
+    keep: Keep | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,7 +116,7 @@ def privately(plan: Plan, nonce: str) -> Plan:
     def private(node: Node) -> Node:
         if node.fingerprint not in made:
             inputs = tuple(private(part) if isinstance(part, Node) else part for part in node.inputs)
-            made[node.fingerprint] = Node(node.spec, inputs, node.model, nonce)
+            made[node.fingerprint] = Node(node.spec, inputs, node.model, nonce, node.keep)
         return made[node.fingerprint]
 
     def private_output(output: Output) -> Output:
@@ -143,7 +145,7 @@ def _node_document(node: Node) -> dict[str, Any]:
         "name": node.spec.name,
         "version": node.spec.version,
         "queue": str(node.spec.queue),
-        "keep": str(node.spec.keep),
+        "keep": str(node.keep or node.spec.keep),
         "timeout_s": node.spec.timeout_s,
         "parameters": node.spec.parameters(),
         "model": node.model,

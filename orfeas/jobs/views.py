@@ -38,7 +38,8 @@ class Surface(StrEnum):
 class JobInput:
     """What a job starts from: a stored picture or mesh, or a prompt.
 
-    `filename` is the stored name that links show, `original_filename` the client's.
+    `filename` is the stored name that links show, `original_filename` the client's. `views` are the pictures by view
+    where there are several; `asset_id` is the first of them.
     """
 
     asset_id: str | None = None
@@ -46,6 +47,12 @@ class JobInput:
     original_filename: str | None = None
     prompt: str | None = None
     style: str | None = None
+    views: dict[str, str] | None = None
+
+    @property
+    def asset_ids(self) -> tuple[str, ...]:
+        """All pictures."""
+        return tuple(dict.fromkeys((*([self.asset_id] if self.asset_id else []), *(self.views or {}).values())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from orfeas.routes.body import load, v1_body
 from orfeas.routes.conditional import with_etag
 from orfeas.routes.context import caller, services
 from orfeas.routes.examples import ASSET_ID, BATCH_ID, JOB_ID, example
-from orfeas.routes.generation.v1 import PROBLEMS, picture_of
+from orfeas.routes.generation.v1 import PROBLEMS, images_of
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.batches import BatchDocumentSchema, BatchSchema
@@ -76,7 +76,7 @@ def _item(given: dict[str, Any], parts: dict[str, Any]) -> Item:
     """A checked request whose picture is fetched later, or its problem."""
     try:
         params = load(GenerationSchema(), given, v1=True)
-        return v1_options(params), partial(picture_of, params, parts if "image" in params else {})
+        return v1_options(params), partial(images_of, params, parts if {"image", "images"} & params.keys() else {})
     except OrfeasError as error:
         return error
 

@@ -35,6 +35,7 @@ blp = Blueprint("system", __name__, description="The server itself.")
     response={
         "version": "0.1.0",
         "engines": {"embedded": {"available": True, "reason": None}},
+        "auto": {"engine": "embedded", "model": None, "reason": "No shape model is installed."},
         "devices": [{"device": "cpu", "queues": ["cpu", "io"], "workers": 3}],
         "models": [],
         "formats": [

@@ -11,6 +11,7 @@ from orfeas.jobs.wakeups import LocalWakeups
 from orfeas.services.assets import AssetService
 from orfeas.services.batches import BatchService
 from orfeas.services.cache import CacheService
+from orfeas.services.engines import EngineService
 from orfeas.services.generation import GenerationService
 from orfeas.services.idempotency import IdempotencyService
 from orfeas.services.jobs import JobService
@@ -36,6 +37,7 @@ class Services:
     jobs: JobService
     assets: AssetService
     models: ModelService
+    engines: EngineService
     cache: CacheService
     system: SystemService
     monitoring: MonitoringService
@@ -58,8 +60,9 @@ def build_services(config: Config) -> Services:
     notifier, holders = Notifier(database), Holders()
 
     assets = AssetService(config, database, blobs)
-    generation = GenerationService(config, engine, assets, notifier)
     models = ModelService(config, database, engine)
+    engines = EngineService(config, database, models)
+    generation = GenerationService(config, engine, assets, notifier, engines)
     return Services(
         config=config,
         database=database,
@@ -72,8 +75,9 @@ def build_services(config: Config) -> Services:
         batches=BatchService(config, database, engine, generation),
         jobs=JobService(config, database, engine, generation, assets, models),
         models=models,
+        engines=engines,
         cache=CacheService(config, database, blobs),
-        system=SystemService(config, engine, models),
-        monitoring=MonitoringService(config, engine, blobs, database),
+        system=SystemService(config, engine, models, engines),
+        monitoring=MonitoringService(config, engine, blobs, database, engines),
         idempotency=IdempotencyService(database),
     )

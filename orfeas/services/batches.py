@@ -15,13 +15,12 @@ from orfeas.domain.caller import Caller
 from orfeas.errors import InvalidRequestError, JobNotFoundError, OrfeasError
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.views import JobState, JobView, RunView, Surface
-from orfeas.services.assets import Asset
-from orfeas.services.generation import GenerationService, Options, Started
+from orfeas.services.generation import GenerationService, Images, Options, Started
 from orfeas.services.generation.estimates import run_seconds
 from orfeas.storage.database import Database
 from orfeas.storage.tables import batches
 
-Item = tuple[Options, Callable[[], Asset]] | OrfeasError
+Item = tuple[Options, Callable[[], Images]] | OrfeasError
 """A generation request whose picture is still to be fetched, or why it cannot be one."""
 
 
@@ -90,7 +89,7 @@ class BatchService:
         """
         if len(items) > self._config.max_batch:
             raise _too_many(self._config.max_batch, "/items")
-        ready = [self._checked(item) for item in items]
+        ready = [self._checked(caller, item) for item in items]
         wrong = {index: found for index, found in enumerate(ready) if isinstance(found, OrfeasError)}
         if wrong and (atomic or len(wrong) == len(ready)):
             raise _refused(wrong)
@@ -104,7 +103,7 @@ class BatchService:
         self, caller: Caller, options: Options, files: Sequence[tuple[str, Any]]
     ) -> tuple[Batch, list[dict[str, Any]]]:
         """A compatible batch of uploaded pictures, and those refused: `{index, filename, error}`."""
-        self._generation.check(options, Surface.COMPATIBLE)
+        self._generation.check(caller, options, Surface.COMPATIBLE)
         batch_id = str(uuid.uuid4())
         made: list[dict[str, Any]] = []
         rejected = []
@@ -166,12 +165,12 @@ class BatchService:
             total += found
         return round(total, 3)
 
-    def _checked(self, item: Item) -> tuple[Options, Asset] | OrfeasError:
+    def _checked(self, caller: Caller, item: Item) -> tuple[Options, Images] | OrfeasError:
         if isinstance(item, OrfeasError):
             return item
         options, fetch = item
         try:
-            self._generation.check(options, Surface.V1)
+            self._generation.check(caller, options, Surface.V1)
             return options, fetch()
         except OrfeasError as error:
             return error
@@ -181,7 +180,7 @@ class BatchService:
         caller: Caller,
         batch_id: str,
         index: int,
-        found: tuple[Options, Asset] | OrfeasError,
+        found: tuple[Options, Images] | OrfeasError,
         before: Sequence[dict[str, Any]],
         *,
         atomic: bool,

@@ -14,7 +14,7 @@ from typing import Any
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
 from orfeas.domain.formats import MESH_FORMATS, WRITABLE
-from orfeas.domain.specs import Inflate, Relief
+from orfeas.domain.specs import Inflate, Relief, ShapeSample
 from orfeas.errors import (
     CapabilityMissingError,
     FormatUnavailableError,
@@ -37,12 +37,12 @@ from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow
 from orfeas.version import __version__
 
-FIELDS = (Inflate.name, Relief.name)
+FIELDS = (Inflate.name, Relief.name, ShapeSample.name)
 """The stages whose kept output a derived job starts from."""
 
 PACKAGES = (
     "embreex", "fast-simplification", "lxml", "manifold3d", "numpy", "opencv-python-headless", "pillow", "pycollada",
-    "scikit-image", "scipy", "trimesh",
+    "scikit-image", "scipy", "torch", "trimesh",
 )  # fmt: skip
 MODEL_TYPES = ("model_pull", "model_verify")
 RETRY_AFTER_S = (1, 10)
@@ -92,7 +92,7 @@ class JobService:
         return self._again(caller, job, run, self.generation.rebuild(caller, run), retried_from=job.id)
 
     def derive(self, caller: Caller, job_id: str, changes: dict[str, Any]) -> JobView:
-        """A new job that starts at the kept field of this one.
+        """A new job that starts at the kept latents or field of this one.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class JobService:
         _refuse_formats(changes.get("formats", ()))
         asked = self.generation.rebuild(caller, run, **_as_members(changes))
         if not self.engine.cached(caller, _field_of(asked.plan)):
-            raise LatentGoneError("The kept field of this job was removed; post the request again.", job_id=job.id)
+            raise LatentGoneError("What this job kept was removed; post the request again.", job_id=job.id)
         return self._again(caller, job, run, asked, derived_from=job.id)
 
     def result(
@@ -228,7 +228,7 @@ def _field_of(plan: Plan) -> Plan:
 
 
 def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
-    result = run.result or {}
+    result, model = run.result or {}, run.settings.get("model")
     return {
         "job_id": job.id,
         "run": run.number,
@@ -237,18 +237,18 @@ def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "software": {"orfeas": __version__, "python": platform.python_version(), "packages": package_versions()},
         "engine": run.engine,
-        "model": run.model and {"id": run.model, "revision": None, "files": []},
+        "model": model and {name: model[name] for name in ("id", "place", "revision", "precision")},
         "method": result.get("method") or run.method,
         "device": "cpu" if {row.queue for row in rows} <= {"cpu", "io"} else None,
         "batch_size": None,
         "seed": run.settings.get("seed"),
-        "settings": run.settings,
+        "settings": {name: value for name, value in run.settings.items() if name != "model"},
         "request": run.request,
         "inputs": _inputs(rows),
         "operations": _operations(rows),
         "outputs": _outputs(result),
         "degraded": result.get("degraded", []),
-        "licence": None,
+        "licence": model and model["licence"],
     }
 
 

@@ -15,9 +15,9 @@ from orfeas.config import Config
 from orfeas.domain.caller import LOCAL
 from orfeas.domain.formats import WRITABLE
 from orfeas.jobs.jobs import Jobs
+from orfeas.services.engines import EngineService
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.measurements import Traffic, exposition
-from orfeas.services.system import NO_MODELS
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
 from orfeas.version import __version__
@@ -74,11 +74,14 @@ class Watch:
 class MonitoringService:
     """Say how the server is."""
 
-    def __init__(self, config: Config, jobs: Jobs, blobs: FolderStorage, database: Database) -> None:
+    def __init__(
+        self, config: Config, jobs: Jobs, blobs: FolderStorage, database: Database, engines: EngineService
+    ) -> None:
         self._config = config
         self._jobs = jobs
         self._blobs = blobs
         self._database = database
+        self._engines = engines
         self._started_at = time.monotonic()
         self._watch = Watch(self._look)
         self.traffic = Traffic()
@@ -124,6 +127,10 @@ class MonitoringService:
     def metrics(self) -> bytes:
         """Prometheus' text format 0.0.4: own counters, and totals of the rows as they are now."""
         return exposition(self.traffic, self._jobs, self._blobs, self._database)
+
+    def engines(self) -> dict[str, Any]:
+        """Each engine with whether it can be used."""
+        return self._engines.standing(LOCAL)
 
     def worker_ready(self) -> bool:
         """Whether a cpu worker is there."""
@@ -184,8 +191,5 @@ def _models_info(service: MonitoringService, _: int) -> dict[str, Any]:
         "shapegen_ready": ready,
         "texgen_ready": ready,
         "text_to_image_ready": False,
-        "engines": {
-            "embedded": {"available": True, "reason": None},
-            "hunyuan3d": {"available": False, "reason": NO_MODELS},
-        },
+        "engines": service.engines(),
     }

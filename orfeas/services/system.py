@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,12 +11,13 @@ from orfeas.domain import formats, limits, presets, quality
 from orfeas.domain.caller import Caller
 from orfeas.errors import CapabilityMissingError, InvalidRequestError
 from orfeas.jobs.jobs import Jobs
+from orfeas.services.engines import EngineService
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.models import Model, ModelService
 from orfeas.version import __version__
 
 KINDS = ("cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary")
-NO_MODELS = "No model is installed, and this release runs the embedded engine only."
+NO_MULTI_VIEW = "No installed model takes several views."
 LATER = "Not in this release."
 
 FEATURES: dict[str, str | None] = {
@@ -29,8 +31,6 @@ FEATURES: dict[str, str | None] = {
     "result_cache": None,
     "text_to_image": LATER,
     "text_to_3d": LATER,
-    "multi_view": NO_MODELS,
-    "neural_shapes": NO_MODELS,
     "material_texture": LATER,
     "painted_texture": LATER,
     "post_conditions": LATER,
@@ -53,15 +53,21 @@ FEATURES: dict[str, str | None] = {
 class SystemService:
     """Describe the server."""
 
-    def __init__(self, config: Config, jobs: Jobs, models: ModelService) -> None:
+    def __init__(self, config: Config, jobs: Jobs, models: ModelService, engines: EngineService) -> None:
         self._config = config
         self._jobs = jobs
         self._models = models
+        self._engines = engines
 
     def capabilities(self, caller: Caller) -> dict[str, Any]:
         """Engines, devices, formats, features and limits."""
+        fixed, engines = _fixed(self._config), self._engines.standing(caller)
+        neural = _neural(engines["hunyuan3d"]["reason"], self._models.installed(caller))
         return {
-            **_fixed(self._config),
+            **fixed,
+            "engines": engines,
+            "auto": self._engines.taken(caller),
+            "features": {**fixed["features"], **neural},
             "devices": _devices(self._jobs, caller, time_bucket()),
             "models": [_model(model) for model in self._models.installed(caller)],
         }
@@ -90,6 +96,16 @@ def _devices(jobs: Jobs, caller: Caller, _: int) -> list[dict[str, Any]]:
     return [*found.values()]
 
 
+def _neural(reason: str | None, installed: Sequence[Model]) -> dict[str, dict[str, Any]]:
+    """What depends on installed models and a device; `reason` is why there is none of both."""
+    several = any(model.capabilities and len(model.capabilities.views) > 1 for model in installed)
+    views = reason or (None if several else NO_MULTI_VIEW)
+    return {
+        "neural_shapes": {"available": reason is None, "reason": reason},
+        "multi_view": {"available": views is None, "reason": views},
+    }
+
+
 def _model(model: Model) -> dict[str, Any]:
     """What an engine can be asked for."""
     shown: dict[str, Any] = {
@@ -104,10 +120,6 @@ def _model(model: Model) -> dict[str, Any]:
 def _fixed(config: Config) -> dict[str, Any]:
     return {
         "version": __version__,
-        "engines": {
-            "embedded": {"available": True, "reason": None},
-            "hunyuan3d": {"available": False, "reason": NO_MODELS},
-        },
         "formats": [_format(found) for found in formats.MESH_FORMATS.values()],
         "features": {
             **{name: {"available": reason is None, "reason": reason} for name, reason in FEATURES.items()},

@@ -5,11 +5,12 @@ import pytest
 from orfeas.errors import (
     CapabilityMissingError,
     FormatUnavailableError,
-    ModelUnavailableError,
     ParameterNotSupportedError,
 )
 from orfeas.jobs.views import Surface
+from orfeas.services.engines import Choice
 from orfeas.services.generation.options import Options, checked, normalised, options_of, request_of
+from orfeas.services.plans import ModelRef
 
 
 def asked(**members):
@@ -20,8 +21,6 @@ def asked(**members):
 @pytest.mark.parametrize(
     "members, problem",
     [
-        ({"engine": "hunyuan3d"}, ModelUnavailableError),
-        ({"model": "hunyuan3d-dit-v2-mini"}, ModelUnavailableError),
         ({"texture": "material"}, CapabilityMissingError),
         ({"texture": "projection"}, CapabilityMissingError),
         ({"texture": "paint"}, ParameterNotSupportedError),
@@ -42,23 +41,8 @@ def test_a_format_without_writer_is_refused_with_the_others(name):
     assert "glb" in refusal.value.members["allowed"]
 
 
-def test_the_refusal_of_an_engine_lists_what_is_missing():
-    with pytest.raises(ModelUnavailableError) as refusal:
-        checked(asked(engine="hunyuan3d"), Surface.V1)
-    problem = refusal.value.as_problem()
-    assert problem["status"] == 503
-    assert problem["retry_after"] > 0
-    assert any(name.endswith(".safetensors") for name in problem["missing"])
-
-
-def test_the_server_may_insist_on_an_engine():
-    with pytest.raises(ModelUnavailableError):
-        checked(asked(), Surface.V1, "hunyuan3d")
-    checked(asked(engine="embedded"), Surface.V1, "hunyuan3d")
-
-
 @pytest.mark.parametrize(
-    "members", [{"guidance_scale": 5.0}, {"seed": 7}, {"keep_latent": False}, {"material": "wood"}]
+    "members", [{"guidance_scale": 5.0}, {"seed": 7}, {"keep_latent": False}, {"material": "wood"}, {"model": "mini"}]
 )
 def test_what_the_embedded_engine_cannot_use_is_a_warning_here_and_refused_on_v1(members):
     name = next(iter(members))
@@ -80,8 +64,35 @@ def test_a_recorded_request_is_read_back_as_it_was():
         texture="none", texture_size=256, preview=False, octree_resolution=64, mc_level=0.1, allow_degrade=True,
     )  # fmt: skip
     request, _ = checked(options, Surface.V1)
-    assert request_of(normalised(options, request, "a" * 64)) == request
-    assert request_of(normalised(options, request, "a" * 64), degraded=1) == request.lighter()
+    assert request_of(normalised(options, request, {"front": "a" * 64})) == request
+    assert request_of(normalised(options, request, {"front": "a" * 64}), degraded=1) == request.lighter()
+
+
+MODEL = ModelRef(id="mini", place="a/mini", digest="d", precision="float16", views=("front", "left"))
+NEURAL = Choice("hunyuan3d", MODEL)
+
+
+def test_what_a_model_uses_is_taken_and_what_it_cannot_use_is_named():
+    taken = asked(guidance_scale=3.0, seed=7, keep_latent=False, deterministic=True, model="mini")
+    assert checked(taken, Surface.V1, NEURAL)[1] == []
+    assert checked(asked(mode="relief"), Surface.COMPATIBLE, NEURAL)[1][0].startswith("mode has no effect")
+    with pytest.raises(ParameterNotSupportedError):
+        checked(asked(mode="relief"), Surface.V1, NEURAL)
+
+
+def test_a_request_of_a_model_is_read_back_with_it():
+    options = asked(quality=3, guidance_scale=2.0, seed=9, views=("front", "left"), steps=5, target_faces=200)
+    request, _ = checked(options, Surface.V1, NEURAL)
+    spelled = normalised(options, request, {"front": "a" * 64, "left": "b" * 64})
+    assert set(spelled["images"]) == {"front", "left"}
+    assert request_of(spelled, MODEL.document()) == request
+    assert request_of(spelled, MODEL.document(), degraded=2) == request.lighter().lighter()
+
+
+def test_a_random_seed_is_drawn_and_recorded():
+    seeds = {checked(asked(seed="random"), Surface.V1, NEURAL)[0].settings["seed"] for _ in range(4)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 2**32 for seed in seeds)
 
 
 def test_repeated_formats_and_tags_count_once():

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from orfeas.jobs.plan import Source
-from orfeas.services.plans import GenerationRequest, conversion_plan, embedded_plan, preview_plan
+from orfeas.services.plans import GenerationRequest, conversion_plan, generation_plan, preview_plan
 
 PICTURE = Source(fingerprint="a" * 64, blob="b" * 64)
+PICTURES = {"front": PICTURE}
 
 
 def stages(plan):
@@ -21,7 +22,7 @@ def changed(one, other):
 
 
 def test_a_glb_takes_every_stage_once():
-    plan = embedded_plan(GenerationRequest(), PICTURE)
+    plan = generation_plan(GenerationRequest(), PICTURES)
     assert stages(plan) == [
         "image.prepare", "shape.inflate", "shape.surface", "mesh.clean", "mesh.simplify", "mesh.scale", "mesh.texture",
         "mesh.export", "mesh.verify", "render.preview",
@@ -30,24 +31,24 @@ def test_a_glb_takes_every_stage_once():
 
 
 def test_an_stl_carries_no_colour_so_nothing_is_textured():
-    plan = embedded_plan(GenerationRequest(formats=("stl",)), PICTURE)
+    plan = generation_plan(GenerationRequest(formats=("stl",)), PICTURES)
     assert "mesh.texture" not in stages(plan)
 
 
 def test_the_stl_of_two_formats_is_the_stl_alone():
-    both = embedded_plan(GenerationRequest(formats=("glb", "stl"), preview=False), PICTURE)
-    alone = embedded_plan(GenerationRequest(formats=("stl",), preview=False), PICTURE)
+    both = generation_plan(GenerationRequest(formats=("glb", "stl"), preview=False), PICTURES)
+    alone = generation_plan(GenerationRequest(formats=("stl",), preview=False), PICTURES)
     assert alone.outputs[0].node.fingerprint == both.outputs[1].node.fingerprint
 
 
 def test_texture_none_leaves_the_photo_out_of_every_format():
-    plan = embedded_plan(GenerationRequest(formats=("glb", "obj"), texture="none"), PICTURE)
+    plan = generation_plan(GenerationRequest(formats=("glb", "obj"), texture="none"), PICTURES)
     assert "mesh.texture" not in stages(plan)
     assert [output.media_type for output in plan.outputs[:2]] == ["model/gltf-binary", "model/obj"]
 
 
 def test_a_textured_obj_is_a_zip():
-    (obj, _) = embedded_plan(GenerationRequest(formats=("obj",)), PICTURE).outputs
+    (obj, _) = generation_plan(GenerationRequest(formats=("obj",)), PICTURES).outputs
     assert obj.media_type == "application/zip"
 
 
@@ -65,47 +66,47 @@ def test_a_textured_obj_is_a_zip():
 )
 def test_only_the_stages_after_a_change_are_new(change, again):
     asked = GenerationRequest(preview=False)
-    assert changed(embedded_plan(asked, PICTURE), embedded_plan(replace(asked, **change), PICTURE)) == again
+    assert changed(generation_plan(asked, PICTURES), generation_plan(replace(asked, **change), PICTURES)) == again
 
 
 def test_a_quality_spelled_out_is_the_same_work_but_for_the_exact_count():
-    by_quality = embedded_plan(GenerationRequest(quality=5), PICTURE)
-    spelled = embedded_plan(GenerationRequest(quality=9, steps=6, octree_resolution=112), PICTURE)
+    by_quality = generation_plan(GenerationRequest(quality=5), PICTURES)
+    spelled = generation_plan(GenerationRequest(quality=9, steps=6, octree_resolution=112), PICTURES)
     assert changed(by_quality, spelled)[0] == "mesh.simplify"
 
 
 def test_another_picture_shares_nothing():
     asked = GenerationRequest()
-    other = embedded_plan(asked, Source(fingerprint="c" * 64, blob="b" * 64))
-    assert changed(embedded_plan(asked, PICTURE), other) == stages(other)
+    other = generation_plan(asked, {"front": Source(fingerprint="c" * 64, blob="b" * 64)})
+    assert changed(generation_plan(asked, PICTURES), other) == stages(other)
 
 
 def test_conversion_and_preview_end_in_the_stages_of_an_ordinary_request():
-    whole = embedded_plan(GenerationRequest(formats=("glb", "obj")), PICTURE)
+    whole = generation_plan(GenerationRequest(formats=("glb", "obj")), PICTURES)
     asked = GenerationRequest(formats=("glb", "obj"))
-    assert not changed(whole, conversion_plan(asked, PICTURE, "obj"))
-    assert not changed(whole, preview_plan(asked, PICTURE))
+    assert not changed(whole, conversion_plan(asked, PICTURES, "obj"))
+    assert not changed(whole, preview_plan(asked, PICTURES))
 
 
 def test_the_recipe_lists_stages_hashes_and_licence_and_nothing_of_time_or_host():
-    export = embedded_plan(GenerationRequest(), PICTURE).outputs[0].node
+    export = generation_plan(GenerationRequest(), PICTURES).outputs[0].node
     recipe = json.loads(export.spec.recipe)
     assert set(recipe) == {"generator", "engine", "licence", "inputs", "stages"}
     assert recipe["inputs"] == [PICTURE.fingerprint]
     assert [stage["stage"] for stage in recipe["stages"]][-1] == "mesh.texture"
     assert all(set(stage) == {"stage", "version", "parameters", "inputs"} for stage in recipe["stages"])
     assert PICTURE.blob not in export.spec.recipe
-    again = embedded_plan(GenerationRequest(seed=9), PICTURE).outputs[0].node
+    again = generation_plan(GenerationRequest(seed=9), PICTURES).outputs[0].node
     assert again.spec.recipe == export.spec.recipe
 
 
 def test_degrading_steps_down_the_map_and_is_listed():
-    plan = embedded_plan(GenerationRequest(quality=7, allow_degrade=True), PICTURE)
+    plan = generation_plan(GenerationRequest(quality=7, allow_degrade=True), PICTURES)
     grids = [fallback.change["octree_resolution"] for fallback in plan.fallbacks]
     assert grids == [128, 112, 96]
     assert all(fallback.codes == {"stage_memory"} for fallback in plan.fallbacks)
-    assert not embedded_plan(GenerationRequest(quality=7), PICTURE).fallbacks
-    assert not embedded_plan(GenerationRequest(quality=1, allow_degrade=True), PICTURE).fallbacks
+    assert not generation_plan(GenerationRequest(quality=7), PICTURES).fallbacks
+    assert not generation_plan(GenerationRequest(quality=1, allow_degrade=True), PICTURES).fallbacks
 
 
 def test_stepping_down_keeps_an_exact_count_only_as_far_as_the_lighter_map_goes():

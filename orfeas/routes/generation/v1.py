@@ -26,9 +26,11 @@ SOURCE_PROBLEMS = (
 )  # fmt: skip
 PROBLEMS = (
     "invalid_request", "parameter_not_supported", "capability_missing", "format_unavailable", "model_unavailable",
-    "queue_full", "disk_full", "rate_limited", *SOURCE_PROBLEMS,
+    "licence_territory",
+    "licence_unacknowledged", "queue_full", "disk_full", "rate_limited", *SOURCE_PROBLEMS,
 )  # fmt: skip
 ONE_INPUT = "Exactly one of image, images and prompt is needed."
+NO_PROMPT = "Models of text cannot be made yet; send an image."
 
 
 @blp.post("/api/v1/generations")
@@ -41,8 +43,8 @@ ONE_INPUT = "Exactly one of image, images and prompt is needed."
 def create_generation(params: dict[str, Any]) -> Response:
     """Make a model of a picture."""
     options = v1_options(params)
-    services().generation.check(options, Surface.V1)
-    return created(services().generation.create(caller(), options, picture_of(params, params["files"])))
+    services().generation.check(caller(), options, Surface.V1)
+    return created(services().generation.create(caller(), options, images_of(params, params["files"])))
 
 
 @blp.post("/api/v1/generations/estimate")
@@ -53,30 +55,32 @@ def create_generation(params: dict[str, Any]) -> Response:
 def estimate_generation(params: dict[str, Any]) -> Response:
     """Forecast what a generation would take; runs nothing."""
     options = v1_options(params)
-    services().generation.check(options, Surface.V1)
-    picture = picture_of(params, params["files"])
-    return jsonify(EstimateSchema().dump(services().generation.estimate(caller(), options, picture)))
+    services().generation.check(caller(), options, Surface.V1)
+    images = images_of(params, params["files"])
+    return jsonify(EstimateSchema().dump(services().generation.estimate(caller(), options, images)))
 
 
-def picture_of(params: dict[str, Any], parts: dict[str, Any]) -> Asset:
-    """The picture that a v1 request names; a single file part may stand alone."""
-    for name, sentence in (
-        ("images", "No installed model takes several views; send one image."),
-        ("prompt", "Models of text cannot be made yet; send an image."),
-    ):
-        if name in params:
-            errors = [{"pointer": f"/{name}", "detail": sentence, "code": CapabilityMissingError.code}]
-            raise CapabilityMissingError(sentence, errors=errors)
+def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]:
+    """The pictures that a v1 request names, by view; a single file part may stand alone."""
+    if "prompt" in params:
+        errors = [{"pointer": "/prompt", "detail": NO_PROMPT, "code": CapabilityMissingError.code}]
+        raise CapabilityMissingError(NO_PROMPT, errors=errors)
+    if "images" in params:
+        return {view: _stored(image, parts, f"/images/{view}") for view, image in params["images"].items()}
     wanted = params.get("image")
     if wanted is None and len(parts) == 1:
         wanted = {"upload": next(iter(parts))}
     if wanted is None:
         errors = [{"pointer": "/image", "detail": ONE_INPUT, "code": "required"}]
         raise InvalidRequestError(ONE_INPUT, errors=errors)
+    return {"front": _stored(wanted, parts, "/image")}
+
+
+def _stored(wanted: dict[str, Any], parts: dict[str, Any], pointer: str) -> Asset:
     try:
         found: Asset = services().assets.resolve_source(caller(), wanted, parts)
     except OrfeasError as error:
         below = error.errors or [{"pointer": "", "detail": error.detail, "code": error.code}]
-        error.errors = [{**entry, "pointer": f"/image{entry['pointer']}"} for entry in below]
+        error.errors = [{**entry, "pointer": f"{pointer}{entry['pointer']}"} for entry in below]
         raise
     return found

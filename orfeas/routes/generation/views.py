@@ -37,7 +37,8 @@ from orfeas.services.jobs import retry_after_s
 UPLOAD_PROBLEMS = ("file_missing", "invalid_image", "image_active_content", "too_large", "rate_limited", "disk_full")
 GENERATE_PROBLEMS = (
     "invalid_request", "job_not_found", "format_unavailable", "capability_missing", "parameter_not_supported",
-    "rate_limited", "model_unavailable", "queue_full", "disk_full", *UPLOAD_PROBLEMS,
+    "rate_limited", "model_unavailable", "licence_territory", "licence_unacknowledged", "queue_full", "disk_full",
+    *UPLOAD_PROBLEMS,
 )  # fmt: skip
 
 

@@ -275,21 +275,21 @@ def _between(start: float | None, end: float | None) -> float | None:
 
 
 def _result(run: RunView) -> dict[str, Any]:
-    made = run.result or {}
+    made, model = run.result or {}, run.settings.get("model") or {}
     return {
         "engine": run.engine,
         "model": run.model,
-        "model_revision": None,
+        "model_revision": model.get("revision"),
         "method": made.get("method") or run.method,
         "profile": run.profile,
         "seed": run.settings.get("seed"),
-        "settings": run.settings,
+        "settings": {name: value for name, value in run.settings.items() if name != "model"},
         "assets": [{**asset, "url": asset_url(asset["asset_id"])} for asset in made.get("assets", [])],
         "measures": made.get("measures", {}),
         "checks": made.get("checks", []),
         "timings": made.get("timings", {}),
         "degraded": made.get("degraded", []),
-        "licence": None,
+        "licence": model.get("licence"),
     }
 
 

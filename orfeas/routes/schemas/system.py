@@ -50,11 +50,20 @@ class AuthSchema(Schema):
     required = fields.Boolean(required=True)
 
 
+class AutoSchema(Schema):
+    """What a request gets that names no engine, and why."""
+
+    engine = fields.String(required=True)
+    model = fields.String(required=True, allow_none=True)
+    reason = fields.String(required=True)
+
+
 class CapabilitiesSchema(Schema):
     """What this server can do."""
 
     version = fields.String(required=True)
     engines = fields.Dict(keys=fields.String(), values=fields.Nested(AvailabilitySchema), required=True)
+    auto = fields.Nested(AutoSchema, required=True)
     devices = fields.List(fields.Nested(DeviceSchema), required=True)
     models = fields.List(fields.Dict(), required=True)
     formats = fields.List(fields.Nested(FormatSchema), required=True)

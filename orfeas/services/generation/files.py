@@ -21,7 +21,7 @@ from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import downloads
 from orfeas.services.generation.downloads import StoredFile, Wanted
 from orfeas.services.generation.options import request_of
-from orfeas.services.plans import ENGINE, PREVIEW_SIZE, GenerationRequest, conversion_plan, preview_plan
+from orfeas.services.plans import PREVIEW_SIZE, Pictures, ShapeRequest, conversion_plan, preview_plan
 
 Wait = Callable[[JobView], JobView]
 """Waits for a job as long as the request may, and returns it as it then is."""
@@ -74,8 +74,8 @@ class GenerationFiles:
             if size == PREVIEW_SIZE and found.run_number == run.number and found.role == "preview":
                 return self._used(caller, found.asset_id, found.media_type, "preview.png", found.size_bytes)
         self._require_generation(run)
-        plan = _of_run(run, preview_plan(recorded_request(run), self.source_of(caller, run), size))
-        return self._made(caller, job, "render", plan, "preview.png", wait)
+        plan = _of_run(run, preview_plan(recorded_request(run), self.pictures_of(caller, run), size))
+        return self._made(caller, job, run, "render", plan, "preview.png", wait)
 
     def output_picture(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
         """`preview.png`, or any file of the job, to be shown in place."""
@@ -86,9 +86,9 @@ class GenerationFiles:
             return self.preview_picture(caller, job if job.state.final else wait(job), wait)
         return self.download(caller, job_id, filename, wait)
 
-    def source_of(self, caller: Caller, run: RunView) -> Source:
-        """The picture that a run started from."""
-        return source(self._assets.get(caller, run.request["image"]["asset_id"]))
+    def pictures_of(self, caller: Caller, run: RunView) -> Pictures:
+        """The pictures that a run started from."""
+        return {view: source(self._assets.get(caller, asset_id)) for view, asset_id in image_ids(run).items()}
 
     def _named(self, caller: Caller, job: JobView, wanted: Wanted) -> StoredFile:
         if wanted.filename == job.input.filename:
@@ -103,9 +103,9 @@ class GenerationFiles:
             name = downloads.download_name(job, run, format_name, found.media_type)
             return self._used(caller, found.asset_id, found.media_type, name, found.size_bytes)
         self._require_generation(run)
-        plan = _of_run(run, conversion_plan(recorded_request(run), self.source_of(caller, run), format_name))
+        plan = _of_run(run, conversion_plan(recorded_request(run), self.pictures_of(caller, run), format_name))
         name = downloads.download_name(job, run, format_name, plan.outputs[0].media_type)
-        return self._made(caller, job, "convert", plan, name, wait)
+        return self._made(caller, job, run, "convert", plan, name, wait)
 
     def _used(self, caller: Caller, blob: str, media_type: str, filename: str, size_bytes: int) -> StoredFile:
         self._assets.note_use(caller, blob)
@@ -115,25 +115,27 @@ class GenerationFiles:
         if run.type != "generation":
             raise CapabilityMissingError(f"Files of a job of type {run.type} cannot be converted or rendered yet.")
 
-    def _made(self, caller: Caller, job: JobView, kind: str, plan: Plan, name: str, wait: Wait) -> StoredFile:
+    def _made(
+        self, caller: Caller, job: JobView, run: RunView, kind: str, plan: Plan, name: str, wait: Wait
+    ) -> StoredFile:
         """The plan's file, made by a hidden job where it does not exist; a look at what exists writes nothing."""
         kept = self._jobs.find_output(caller, plan) if self._jobs.cached(caller, plan) else None
         size = self._assets.size(kept) if kept else None
         if kept and size is not None:
             return self._used(caller, kept, plan.outputs[0].media_type, name, size)
-        asked = RunRequest(type=kind, plan=plan, request={"job_id": job.id}, engine=ENGINE)
+        asked = RunRequest(type=kind, plan=plan, request={"job_id": job.id}, engine=run.engine, model=run.model)
         hidden = self._jobs.create(caller, job.surface, asked, hidden=True)
         if not hidden.state.final:
             hidden = wait(hidden)
-        run = hidden.latest
-        if run is None or not run.state.final:
+        making = hidden.latest
+        if making is None or not making.state.final:
             raise ResultNotReadyError(
                 f"{name} is being made; ask again.", job_id=job.id, retry_after=downloads.RETRY_AFTER_S
             )
-        if run.state is not JobState.SUCCEEDED or run.result is None:
-            reason = (run.error or {}).get("detail", "it was cancelled")
-            raise ResultFailedError(f"{name} could not be made: {reason}", job_id=job.id, problem=run.error)
-        made = run.result["assets"][0]
+        if making.state is not JobState.SUCCEEDED or making.result is None:
+            reason = (making.error or {}).get("detail", "it was cancelled")
+            raise ResultFailedError(f"{name} could not be made: {reason}", job_id=job.id, problem=making.error)
+        made = making.result["assets"][0]
         return self._used(caller, made["asset_id"], plan.outputs[0].media_type, name, made["size_bytes"])
 
 
@@ -149,6 +151,13 @@ def source(picture: Asset) -> Source:
     return Source(fingerprint=picture.pixel_sha256, blob=picture.id)
 
 
-def recorded_request(run: RunView) -> GenerationRequest:
+def image_ids(run: RunView) -> dict[str, str]:
+    """The assets that a run started from by view; a single picture is the front."""
+    images = run.request.get("images") or {"front": run.request["image"]}
+    return {view: str(image["asset_id"]) for view, image in images.items()}
+
+
+def recorded_request(run: RunView) -> ShapeRequest:
     """The request of a run, stepped down as often as the run was."""
-    return request_of(run.request, degraded=len((run.result or {}).get("degraded") or ()))
+    degraded = len((run.result or {}).get("degraded") or ())
+    return request_of(run.request, run.settings.get("model"), degraded=degraded)

@@ -6,6 +6,8 @@ Every option changes the result, is refused, or (on the compatible surface, whos
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,30 +16,29 @@ from orfeas.domain.formats import MESH_FORMATS, WRITABLE
 from orfeas.errors import (
     CapabilityMissingError,
     FormatUnavailableError,
-    ModelUnavailableError,
     OrfeasError,
     ParameterNotSupportedError,
 )
 from orfeas.jobs.views import Surface
-from orfeas.services.plans import GenerationRequest
+from orfeas.services.engines import EMBEDDED, Choice
+from orfeas.services.plans import GenerationRequest, ModelRef, NeuralRequest, ShapeRequest
 
 STANDARD = "standard"
 SAME = (
-    "quality", "mode", "steps", "octree_resolution", "target_faces", "mc_level", "seed", "remove_background", "fit",
+    "quality", "steps", "octree_resolution", "target_faces", "mc_level", "seed", "remove_background", "fit",
     "up_axis", "allow_degrade", "preview",
 )  # fmt: skip
-"""Members of `GenerationRequest` that are recorded under their own names."""
-
-INSTALL_LATER_S = 300
-"""`Retry-After` of a model that has to be installed by hand first."""
-
-DEFAULT_MODEL_FILES = ("hunyuan3d-dit-v2-mini/config.yaml", "hunyuan3d-dit-v2-mini/model.fp16.safetensors")
-"""What the smallest released checkpoint consists of (repository tencent/Hunyuan3D-2mini)."""
+"""Members of all engines' requests that are recorded under their own names."""
+NEURAL = ("guidance_scale", "deterministic", "keep_latent")
+"""The same of requests that use a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Validated options of both surfaces; None or the default where nothing was given."""
+    """Validated options of both surfaces; None or the default where nothing was given.
+
+    `views` are the names of several pictures; None where there is one that has no name.
+    """
 
     formats: tuple[str, ...]
     quality: int = quality.DEFAULT
@@ -67,6 +68,7 @@ class Options:
     priority: int = limits.DEFAULT_PRIORITY
     tags: tuple[str, ...] = ()
     project_id: str | None = None
+    views: tuple[str, ...] | None = None
 
 
 def options_of(params: dict[str, Any], **fixed: Any) -> Options:
@@ -88,65 +90,71 @@ def options_of(params: dict[str, Any], **fixed: Any) -> Options:
     return Options(**{**known, **fixed})
 
 
-def checked(options: Options, surface: Surface, default_engine: str = "auto") -> tuple[GenerationRequest, list[str]]:
-    """What the embedded engine is asked for, and the warnings; everything it cannot do is refused.
+def checked(options: Options, surface: Surface, choice: Choice = EMBEDDED) -> tuple[ShapeRequest, list[str]]:
+    """What the chosen engine is asked for, and the warnings; everything it cannot do is refused.
 
     Raises
     ------
     FormatUnavailableError
         A format cannot be written here.
-    ModelUnavailableError
-        A neural engine or model is named that is not installed.
     CapabilityMissingError
         A feature that no installed engine has.
     ParameterNotSupportedError
-        A parameter that the embedded engine cannot use (v1), or one of a later release.
+        A parameter that the chosen engine cannot use (v1), or one of a later release.
     """
     _refuse_formats(options)
-    _refuse_engines(options, default_engine)
     _refuse_features(options)
-    ignored = dict(_without_effect(options))
+    ignored = dict(_without_effect(options, choice.model))
     if ignored and surface is Surface.V1:
         raise ParameterNotSupportedError(
             f"{next(iter(ignored.values())).rstrip('.')}; leave it out.",
             errors=[_error(pointer, text, "parameter_not_supported") for pointer, text in ignored.items()],
         )
-    return _request(options), [*ignored.values(), *_hints(options)]
+    return _request(options, choice.model), [*ignored.values(), *_hints(options, choice.model)]
 
 
-def normalised(options: Options, request: GenerationRequest, asset_id: str | None) -> dict[str, Any]:
-    """The request as clients see it again, and as later conversions and retries rebuild it."""
+def normalised(options: Options, request: ShapeRequest, images: Mapping[str, str]) -> dict[str, Any]:
+    """The request as clients see it again, and as later conversions and retries rebuild it.
+
+    `images` are the ids of the pictures by view.
+    """
     same = ("engine", "model", "profile", "deterministic", "use_cache", "keep_latent", "priority")
+    sources = {view: {"asset_id": asset_id} for view, asset_id in images.items()}
     return {
-        "image": {"asset_id": asset_id},
+        **({"images": sources} if options.views is not None else {"image": sources["front"]}),
         **{name: getattr(options, name) for name in same},
-        **recorded(request),
+        "mode": options.mode,
         "guidance_scale": None,
+        **recorded(request),
         "require": None,
         "tags": list(options.tags),
     }
 
 
-def recorded(request: GenerationRequest) -> dict[str, Any]:
-    """The members that the embedded engine's request fills; `request_of` reads them back."""
+def recorded(request: ShapeRequest) -> dict[str, Any]:
+    """The members that an engine's request fills; `request_of` reads them back."""
     size = request.dimensions_mm
+    own = NEURAL if isinstance(request, NeuralRequest) else ("mode",)
     return {
-        **{name: getattr(request, name) for name in SAME},
+        **{name: getattr(request, name) for name in (*SAME, *own)},
         "formats": list(request.formats),
         "dimensions_mm": None if size is None else dict(zip(("width", "height", "depth"), size, strict=True)),
         "texture": {"mode": request.texture, "material": None, "size": request.texture_size},
     }
 
 
-def request_of(recorded: dict[str, Any], degraded: int = 0) -> GenerationRequest:
-    """The request that a run recorded, stepped down as often as the run was."""
+def request_of(recorded: dict[str, Any], model: Mapping[str, Any] | None = None, degraded: int = 0) -> ShapeRequest:
+    """The request that a run recorded, stepped down as often as the run was; `model` is what it used."""
     size, texture = recorded["dimensions_mm"], recorded["texture"]
-    request = GenerationRequest(
-        formats=tuple(recorded["formats"]),
-        dimensions_mm=(size["width"], size["height"], size["depth"]) if size else None,
-        texture=texture["mode"],
-        texture_size=texture["size"],
-        **{name: recorded[name] for name in SAME},
+    common: dict[str, Any] = {
+        "formats": tuple(recorded["formats"]),
+        "dimensions_mm": (size["width"], size["height"], size["depth"]) if size else None,
+        "texture": texture["mode"],
+        "texture_size": texture["size"],
+        **{name: recorded[name] for name in (*SAME, *(NEURAL if model else ("mode",)))},
+    }
+    request: ShapeRequest = (
+        NeuralRequest(model=ModelRef.read(model), **common) if model else GenerationRequest(**common)
     )
     for _ in range(degraded):
         request = request.lighter() or request
@@ -158,18 +166,6 @@ def _refuse_formats(options: Options) -> None:
         reason = MESH_FORMATS[name].reason
         if reason:
             raise FormatUnavailableError(f"{name}: {reason}", allowed=list(WRITABLE))
-
-
-def _refuse_engines(options: Options, default_engine: str) -> None:
-    engine = default_engine if options.engine == "auto" else options.engine
-    if options.model is None and engine != "hunyuan3d":
-        return
-    wanted = f"The model {options.model!r}" if options.model else "The engine hunyuan3d"
-    raise ModelUnavailableError(
-        f"{wanted} has no weights on this server. Use engine auto or embedded, which need none.",
-        missing=list(DEFAULT_MODEL_FILES) if options.model is None else [options.model],
-        retry_after=INSTALL_LATER_S,
-    )
 
 
 def _refuse_features(options: Options) -> None:
@@ -199,9 +195,24 @@ def _error(pointer: str, detail: str, code: str) -> dict[str, str]:
     return {"pointer": pointer, "detail": detail, "code": code}
 
 
-def _without_effect(options: Options) -> list[tuple[str, str]]:
+def _without_effect(options: Options, model: ModelRef | None) -> list[tuple[str, str]]:
     """Parameters that change nothing here, with the sentence that says so."""
+    found = _without_effect_on_a_model(options) if model else _without_effect_on_the_embedded_engine(options)
+    if options.material is not None:
+        found.append(("/material", f"material has no effect with texture {options.texture}."))
+    return found
+
+
+def _without_effect_on_a_model(options: Options) -> list[tuple[str, str]]:
+    if options.mode == "auto":
+        return []
+    return [("/mode", f"mode has no effect: {options.mode} belongs to the embedded engine.")]
+
+
+def _without_effect_on_the_embedded_engine(options: Options) -> list[tuple[str, str]]:
     found = []
+    if options.model is not None:
+        found.append(("/model", "model has no effect: the embedded engine uses none."))
     if options.guidance_scale is not None:
         found.append(("/guidance_scale", "guidance_scale has no effect: the embedded engine has no guidance."))
     if options.seed != 0:
@@ -209,25 +220,28 @@ def _without_effect(options: Options) -> list[tuple[str, str]]:
     if not options.keep_latent:
         text = "keep_latent has no effect: the embedded engine has no latent, and its height field ages in the cache."
         found.append(("/keep_latent", text))
-    if options.material is not None:
-        found.append(("/material", f"material has no effect with texture {options.texture}."))
     return found
 
 
-def _hints(options: Options) -> list[str]:
-    textured = options.texture != "none" and any(MESH_FORMATS[name].textures for name in options.formats)
+def _hints(options: Options, model: ModelRef | None) -> list[str]:
+    textured = (
+        model is None and options.texture != "none" and any(MESH_FORMATS[name].textures for name in options.formats)
+    )
     if options.texture_size is not None and not textured:
         return ["texture size has no effect: no file of this request carries a picture."]
     return []
 
 
-def _request(options: Options) -> GenerationRequest:
-    same = {name: getattr(options, name) for name in SAME if name != "seed"}
-    return GenerationRequest(
-        formats=options.formats,
-        dimensions_mm=options.dimensions_mm,
-        texture=options.texture,
-        texture_size=options.texture_size or 1024,
-        seed=options.seed if isinstance(options.seed, int) else 0,
-        **same,
-    )
+def _request(options: Options, model: ModelRef | None) -> ShapeRequest:
+    common: dict[str, Any] = {
+        **{name: getattr(options, name) for name in SAME if name != "seed"},
+        "formats": options.formats,
+        "dimensions_mm": options.dimensions_mm,
+        "texture_size": options.texture_size or 1024,
+    }
+    if model is None:
+        seed = options.seed if isinstance(options.seed, int) else 0
+        return GenerationRequest(seed=seed, texture=options.texture, mode=options.mode, **common)
+    drawn = secrets.randbelow(limits.SEED[1] + 1) if isinstance(options.seed, str) else options.seed
+    own = {name: getattr(options, name) for name in NEURAL}
+    return NeuralRequest(model=model, seed=drawn, **own, **common)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -12,18 +13,22 @@ from typing import IO, Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
-from orfeas.errors import CapabilityMissingError, InvalidRequestError
+from orfeas.errors import CapabilityMissingError, InvalidRequestError, LatentGoneError
 from orfeas.jobs.events import Notifier
 from orfeas.jobs.jobs import Jobs
-from orfeas.jobs.plan import Plan
+from orfeas.jobs.plan import Plan, Source
 from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
+from orfeas.services.engines import Choice, EngineService
 from orfeas.services.generation.estimates import Estimate, estimate
-from orfeas.services.generation.files import GenerationFiles, recorded_request, source
+from orfeas.services.generation.files import GenerationFiles, image_ids, recorded_request, source
 from orfeas.services.generation.options import Options, checked, normalised, recorded, request_of
-from orfeas.services.plans import ENGINE, GenerationRequest, embedded_plan
+from orfeas.services.plans import NeuralRequest, ShapeRequest, generation_plan
 
 STEM_CHARACTERS = 50
+
+Images = Mapping[str, Asset]
+"""The pictures of a request by view; a single one is the front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,12 @@ class Started:
 class GenerationService:
     """Make models of pictures, and find or convert their files."""
 
-    def __init__(self, config: Config, jobs: Jobs, assets: AssetService, notifier: Notifier) -> None:
+    def __init__(
+        self, config: Config, jobs: Jobs, assets: AssetService, notifier: Notifier, engines: EngineService
+    ) -> None:
         self._config = config
         self._jobs = jobs
+        self._engines = engines
         self._assets = assets
         self._notifier = notifier
         self.files = GenerationFiles(jobs, assets)
@@ -64,15 +72,16 @@ class GenerationService:
     # generating
 
     def create(
-        self, caller: Caller, options: Options, picture: Asset, *, batch: tuple[str, int] | None = None
+        self, caller: Caller, options: Options, images: Images, *, batch: tuple[str, int] | None = None
     ) -> JobView:
         """A v1 job with its one run."""
-        asked = self._request(options, picture, Surface.V1)
-        job_id = str(uuid.uuid4())
-        name = stored_name(job_id, picture.filename, picture.format, time.time())
+        asked = self._request(caller, options, images, Surface.V1)
+        job_id, shown = str(uuid.uuid4()), next(iter(images.values()))
+        name = stored_name(job_id, shown.filename, shown.format, time.time())
+        views = {view: picture.id for view, picture in images.items()} if len(images) > 1 else None
         return self._jobs.create(
-            caller, Surface.V1, asked, input=JobInput(picture.id, name, picture.filename), job_id=job_id, batch=batch,
-            tags=options.tags, private=not options.use_cache,
+            caller, Surface.V1, asked, input=JobInput(shown.id, name, shown.filename, views=views), job_id=job_id,
+            batch=batch, tags=options.tags, private=not options.use_cache,
         )  # fmt: skip
 
     def generate_file(
@@ -85,9 +94,9 @@ class GenerationService:
         batch: tuple[str, int] | None = None,
     ) -> Started:
         """A compatible job of a picture that comes with the request."""
-        checked(options, Surface.COMPATIBLE, self._config.engine)
+        self.check(caller, options, Surface.COMPATIBLE)
         asset, given, job_id = self._store(caller, data, filename)
-        asked = self._request(options, asset, Surface.COMPATIBLE)
+        asked = self._request(caller, options, {"front": asset}, Surface.COMPATIBLE)
         job = self._jobs.create(
             caller, Surface.COMPATIBLE, asked, input=given, job_id=job_id, batch=batch, private=not options.use_cache
         )
@@ -96,7 +105,7 @@ class GenerationService:
     def generate_job(self, caller: Caller, options: Options, job_id: str) -> Started:
         """A further run of a compatible job; the identical run in flight is joined."""
         before = self._jobs.get(caller, job_id)
-        asked = self._request(options, self._picture_of(caller, before), Surface.COMPATIBLE)
+        asked = self._request(caller, options, {"front": self._picture_of(caller, before)}, Surface.COMPATIBLE)
         job, same = self._jobs.add_run(caller, before.id, asked, private=not options.use_cache)
         run = job.latest
         joined = same or bool(run and run.joined)
@@ -104,24 +113,28 @@ class GenerationService:
 
     def check_job(self, caller: Caller, options: Options, job_id: str) -> None:
         """Raise what `generate_job` would raise, and start nothing."""
-        self._request(options, self._picture_of(caller, self._jobs.get(caller, job_id)), Surface.COMPATIBLE)
+        picture = self._picture_of(caller, self._jobs.get(caller, job_id))
+        self._request(caller, options, {"front": picture}, Surface.COMPATIBLE)
 
-    def check(self, options: Options, surface: Surface) -> None:
+    def check(self, caller: Caller, options: Options, surface: Surface) -> None:
         """Raise what the options alone are refused for."""
-        checked(options, surface, self._config.engine)
+        checked(options, surface, self._choice(caller, options))
 
-    def estimate(self, caller: Caller, options: Options, picture: Asset) -> Estimate:
+    def estimate(self, caller: Caller, options: Options, images: Images) -> Estimate:
         """What the same request would take; runs nothing."""
-        request, _ = checked(options, Surface.V1, self._config.engine)
-        asked = self._request(options, picture, Surface.V1)
-        return estimate(self._jobs, caller, asked, request, source(picture))
+        request, _ = checked(options, Surface.V1, self._choice(caller, options))
+        asked = self._request(caller, options, images, Surface.V1)
+        return estimate(self._jobs, caller, asked, request, _sources(images))
 
     def rebuild(self, caller: Caller, run: RunView, **changes: Any) -> RunRequest:
-        """The request of a run again, with changes: all members of `GenerationRequest` may be changed."""
+        """The request of a run again, with changes: all members of the engine's request may be changed."""
         if run.type != "generation":
             raise CapabilityMissingError(f"A job of type {run.type} cannot be made again from here.")
-        request = replace(recorded_request(run), **changes) if changes else request_of(run.request)
-        plan = embedded_plan(request, self.files.source_of(caller, run))
+        request = recorded_request(run) if changes else request_of(run.request, run.settings.get("model"))
+        if isinstance(request, NeuralRequest):
+            request = self._with_files_as_they_are(caller, run, request, changed=bool(changes))
+        request = replace(request, **changes)
+        plan = generation_plan(request, self.files.pictures_of(caller, run))
         spelled = {**run.request, **recorded(request)}
         return _run_request(request, plan, spelled, priority=run.priority, warnings=())
 
@@ -137,13 +150,33 @@ class GenerationService:
         name = stored_name(job_id, filename, asset.format, time.time())
         return asset, JobInput(asset_id=asset.id, filename=name, original_filename=filename), job_id
 
-    def _request(self, options: Options, picture: Asset, surface: Surface) -> RunRequest:
-        request, warnings = checked(options, surface, self._config.engine)
+    def _choice(self, caller: Caller, options: Options) -> Choice:
+        return self._engines.choose(
+            caller, engine=options.engine, model=options.model, mode=options.mode, views=options.views
+        )
+
+    def _request(self, caller: Caller, options: Options, images: Images, surface: Surface) -> RunRequest:
+        request, warnings = checked(options, surface, self._choice(caller, options))
         if surface is Surface.COMPATIBLE:
             request = replace(request, preview=False)  # rendered when it is first looked at
-        plan = embedded_plan(request, source(picture))
-        spelled = normalised(options, request, picture.id)
+        plan = generation_plan(request, _sources(images))
+        spelled = normalised(options, request, {view: picture.id for view, picture in images.items()})
         return _run_request(request, plan, spelled, priority=options.priority, warnings=tuple(warnings))
+
+    def _with_files_as_they_are(
+        self, caller: Caller, run: RunView, request: NeuralRequest, *, changed: bool
+    ) -> NeuralRequest:
+        """The same request of the model as it is now; its latents are of no use where the files have changed."""
+        if self._engines.unchanged(caller, request.model):
+            return request
+        if changed:
+            raise LatentGoneError(
+                f"The files of {request.model.id} have changed since; post the request again.",
+                model_id=request.model.id,
+            )
+        views = tuple(image_ids(run)) if "images" in run.request else None
+        chosen = self._engines.choose(caller, engine=request.engine, model=request.model.id, views=views)
+        return replace(request, model=chosen.model or request.model)
 
     def _picture_of(self, caller: Caller, job: JobView) -> Asset:
         if job.surface is Surface.V1:
@@ -165,20 +198,32 @@ def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str
 
 
 def _run_request(
-    request: GenerationRequest, plan: Plan, spelled: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
+    request: ShapeRequest, plan: Plan, spelled: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
 ) -> RunRequest:
     return RunRequest(
         type="generation",
         plan=plan,
         request=spelled,
-        engine=ENGINE,
+        engine=request.engine,
+        model=request.model_id,
         method=request.method,
         profile=spelled["profile"],
         quality=request.quality,
-        settings=request.settings,
+        settings=_settings(request),
         priority=priority,
         warnings=warnings,
     )
+
+
+def _settings(request: ShapeRequest) -> dict[str, Any]:
+    """What the engine uses, with the model that conversions and derived jobs have to find again."""
+    if not isinstance(request, NeuralRequest):
+        return request.settings
+    return {**request.settings, "mc_level": request.mc_level, "model": request.model.document()}
+
+
+def _sources(images: Images) -> dict[str, Source]:
+    return {view: source(picture) for view, picture in images.items()}
 
 
 def _only_written_anew(before: JobView, job: JobView) -> bool:

@@ -24,7 +24,7 @@ class Seed(Integer):
                 {"type": "integer", "minimum": low, "maximum": high},
                 {"type": "string", "enum": ["random"]},
             ],
-            "description": "The embedded engine draws nothing at random and refuses any other than 0.",
+            "description": "random draws and records one. The embedded engine draws nothing and refuses all but 0.",
         }
         super().__init__(metadata=metadata, **kwargs)
 
@@ -46,12 +46,17 @@ class TextureSchema(Schema):
 
 
 class ViewsSchema(Schema):
-    """Pictures of one thing from several sides."""
+    """Pictures of one thing from several sides, at least one."""
 
     front = fields.Nested(SourceSchema)
     left = fields.Nested(SourceSchema)
     back = fields.Nested(SourceSchema)
     right = fields.Nested(SourceSchema)
+
+    @validates_schema
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("At least one of front, left, back and right is needed.")
 
 
 class RequireSchema(Schema):
@@ -100,4 +105,4 @@ class GenerationSchema(ShapeMembers):
 
 def v1_options(params: dict[str, Any]) -> Options:
     """The options of a validated v1 request."""
-    return options_of(params)
+    return options_of(params, views=tuple(params["images"]) if "images" in params else None)

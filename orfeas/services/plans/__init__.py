@@ -1,0 +1,26 @@
+"""Engines as plan builders: a request in, the stages that make it out."""
+
+from orfeas.services.plans.common import (
+    PREVIEW_SIZE,
+    Pictures,
+    ShapeRequest,
+    conversion_plan,
+    generation_plan,
+    preview_plan,
+)
+from orfeas.services.plans.embedded import EMBEDDED_ENGINE, GenerationRequest
+from orfeas.services.plans.hunyuan3d import HUNYUAN3D_ENGINE, ModelRef, NeuralRequest
+
+__all__ = [
+    "EMBEDDED_ENGINE",
+    "HUNYUAN3D_ENGINE",
+    "PREVIEW_SIZE",
+    "GenerationRequest",
+    "ModelRef",
+    "NeuralRequest",
+    "Pictures",
+    "ShapeRequest",
+    "conversion_plan",
+    "generation_plan",
+    "preview_plan",
+]
