@@ -303,9 +303,9 @@ class Hunyuan3DPipeline:
             on_step=on_step,
         )
         tokens = self.decode_latents(latents)
+        decoding = {"method": method, "level": mc_level, "on_chunk": on_chunk, **options}
         return [
-            self.extract(self.volume(item, octree_resolution, method=method, on_chunk=on_chunk, **options), mc_level)
-            for item in torch.split(tokens, 1)
+            self.extract(self.volume(item, octree_resolution, **decoding), mc_level) for item in torch.split(tokens, 1)
         ]
 
 

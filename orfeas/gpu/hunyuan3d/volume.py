@@ -30,6 +30,7 @@ def decode_volume(
     tokens: Tensor,
     octree_resolution: int,
     *,
+    level: float = 0.0,
     bounds: Bounds = 1.01,
     method: Method = "dense",
     flash_mode: FlashMode = "mean",
@@ -50,6 +51,8 @@ def decode_volume(
         One shape.
     octree_resolution
         Cells along an axis; any number, also one that cannot be halved.
+    level
+        The value whose surface is wanted: what sparse decoding refines around.
     bounds
         Half the side of a cube, or xmin, ymin, zmin, xmax, ymax, zmax in model coordinates.
     method
@@ -77,25 +80,35 @@ def decode_volume(
         raise ValueError(f"One shape on at least 2 cells is decoded, not {tokens.shape[0]} on {octree_resolution}.")
     box = corners(bounds)
     num_chunks = num_chunks or (CHUNK_ON_CPU if tokens.device.type == "cpu" else CHUNK_ON_DEVICE)
-    decoding = Decoding(decoder, tokens, savings or Savings(), num_chunks, replace, Progress(on_chunk))
+    decoding = Decoding(
+        decoder, tokens, savings or Savings(), num_chunks, _relative(replace, level), Progress(on_chunk)
+    )
     sampler: Sampler = FlashSampler(decoding, flash_mode) if method == "flashvdm" else PlainSampler(decoding)
     if reference and method != "dense":
         levels = published.flash_levels if method == "flashvdm" else published.halved_levels
         resolutions = levels(octree_resolution, min_resolution or PUBLISHED_MIN_RESOLUTION)
         values = published.decode(sampler, box, resolutions, decoding.progress, tokens.device)
-        return Grid(values, ~values.isnan(), box, resolutions[-1])
+        return Grid(values.add_(level), ~values.isnan(), box, resolutions[-1])
     axes = sample_axes(box, octree_resolution, tokens.device)
     if method == "dense":
         values = sampler.dense(axes)
-        return Grid(
-            values, torch.ones((), dtype=torch.bool, device=values.device).expand_as(values), box, octree_resolution
-        )
+        known = torch.ones((), dtype=torch.bool, device=values.device).expand_as(values)
+        return Grid(values.add_(level), known, box, octree_resolution)
     narrow = decoding.savings.narrow_band
-    level = hierarchical.decode(
+    found = hierarchical.decode(
         sampler,
         axes,
         min_resolution=min_resolution or (NARROW_MIN_RESOLUTION if narrow else PUBLISHED_MIN_RESOLUTION),
         narrow=narrow,
         progress=decoding.progress,
     )
-    return Grid(level.values, level.known, box, octree_resolution)
+    return Grid(found.values.add_(level), found.known, box, octree_resolution)
+
+
+def _relative(replace: Replace | None, level: float) -> Replace | None:
+    """Values less the level, so that every decoder may look for a surface at zero."""
+    if level == 0.0:
+        return replace
+    if replace is None:
+        return lambda _, values: values - level
+    return lambda points, values: replace(points, values) - level

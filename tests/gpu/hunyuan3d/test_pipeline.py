@@ -102,11 +102,12 @@ def test_a_picture_becomes_the_recorded_mesh(base: Hunyuan3DPipeline) -> None:
     assert cKDTree(vertices).query(stored)[0].max() < 0.005
 
 
-@pytest.mark.parametrize("method", ["hierarchical", "flashvdm"])
-def test_sparse_decoding_finds_the_same_surface(base: Hunyuan3DPipeline, method: str) -> None:
+@pytest.mark.parametrize("level", [-0.3, 0.0, 0.4])
+@pytest.mark.parametrize("options", [{"method": "hierarchical"}, {"method": "flashvdm", "flash_mode": "merge"}])
+def test_sparse_decoding_finds_the_same_surface(base: Hunyuan3DPipeline, options: dict[str, Any], level: float) -> None:
     tokens = base.decode_latents(vectors("base_denoise")["final_latents"])
-    dense = base.extract(base.volume(tokens, 64, method="dense"))
-    sparse = base.extract(base.volume(tokens, 64, method=method, min_resolution=15))
+    dense = base.extract(base.volume(tokens, 64, method="dense", level=level), level)
+    sparse = base.extract(base.volume(tokens, 64, min_resolution=15, level=level, **options), level)
     cell = 2.02 / 64
     assert cKDTree(dense.vertices).query(sparse.vertices)[0].max() < cell / 2
     assert cKDTree(sparse.vertices).query(dense.vertices)[0].max() < cell / 2

@@ -37,11 +37,12 @@ def crossings(values):
 
 
 def assert_same_surface(sparse_grid, dense_grid):
-    """The same cells hold the surface, and all values there are the evaluated ones."""
+    """The same cells hold the surface, and all values there are the evaluated ones, to rounding."""
     assert torch.equal(crossings(sparse_grid.values), crossings(dense_grid.values))
     assert torch.equal(sparse_grid.values > 0, dense_grid.values > 0)
-    assert torch.equal(sparse_grid.values[sparse_grid.known], dense_grid.values[sparse_grid.known])
-    np.testing.assert_array_equal(extract(sparse_grid)[0], extract(dense_grid)[0])
+    known = sparse_grid.known
+    torch.testing.assert_close(sparse_grid.values[known], dense_grid.values[known], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(extract(sparse_grid)[0], extract(dense_grid)[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
