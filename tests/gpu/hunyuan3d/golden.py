@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+# Threads cost more than they bring where tensors are tiny.
+torch.set_num_threads(1)
+
 DATA = Path(__file__).parents[2] / "data" / "hunyuan3d"
 MODELS = DATA / "models"
 INPUTS = DATA / "inputs"
