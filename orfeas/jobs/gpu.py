@@ -82,7 +82,7 @@ class GpuWorker:
                 self._listen()
                 self._watch()
         finally:
-            self._end_child()
+            self._end_child(kindly=not self._hands)
             for hand in self._hands.values():
                 if hand.cancelled_at is None:
                     self._leases.give_back(hand.claim.stage_id)
@@ -96,8 +96,10 @@ class GpuWorker:
             self._child, self._ready = self._start(self._settings), False
             self._heard_at = time.monotonic()
 
-    def _end_child(self) -> None:
+    def _end_child(self, *, kindly: bool = False) -> None:
         if self._child is not None:
+            if kindly:
+                self._child.stop()
             self._child.kill()
         self._child, self._ready, self._recycle = None, False, False
 
@@ -145,7 +147,7 @@ class GpuWorker:
                 self._submit(waiting[0])
         elif self._recycle:
             if not running:
-                self._end_child()
+                self._end_child(kindly=True)
         elif self._stop.asked_at is None and time.monotonic() - self._looked_at >= TICK_S:
             self._claim()
 

@@ -27,6 +27,7 @@ from orfeas.stages.task import Done, Task
 DEVICE_MODULE = "orfeas.gpu.device"
 REPORT_EVERY_S = 1.0
 IDLE_S = 0.25
+STOP_S = 2.0
 BROKEN = 70
 """The exit status of a child whose device cannot go on."""
 
@@ -57,6 +58,8 @@ class GpuChild:
             [sys.executable, "-P", "-m", "orfeas", "_gpu_child", *(str(number) for number in descriptors)],
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
+            # Threads that wait must not spin: on a processor as a device the other workers compute beside it.
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
         )
         theirs.close()
         life.close()
@@ -86,6 +89,12 @@ class GpuChild:
         code = self.process.returncode
         return code is not None and code < 0 and -code in CRASHES
 
+    def stop(self) -> None:
+        """Let it end by itself, which takes a moment, and keeps what it has measured."""
+        if self.send(("stop",)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_S)
+
     def kill(self) -> None:
         """End it now."""
         self.process.kill()
@@ -101,7 +110,9 @@ def child_main(pipe: int, life: int) -> int:
     threading.Thread(target=_die_with_parent, args=(Connection(life, writable=False),), daemon=True).start()
     connection = Connection(pipe)
     try:
-        _Loop(connection, connection.recv()).run()
+        loop = _Loop(connection, connection.recv())
+        loop.run()
+        loop.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the device is not to be trusted any more
@@ -134,6 +145,10 @@ class _Loop:
                 self._tell(event)
             if time.monotonic() - self._reported_at >= REPORT_EVERY_S:
                 self._send_report()
+
+    def close(self) -> None:
+        """End what the device has beside this process."""
+        self._device.close()
 
     def _listen(self) -> bool:
         """Take all messages; waits for one while there is nothing to do. False when it is time to stop."""

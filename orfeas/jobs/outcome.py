@@ -187,7 +187,7 @@ def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
         "measures": measures,
         "timings": {row.name: row.seconds for row in rows if row.interest and row.seconds is not None},
         "reports": reports,
-        "method": next((r["method"] for r in reports.values() if r.get("method")), run.method),
+        "method": run.method or next((r["method"] for r in reports.values() if r.get("method")), None),
         "degraded": run.degraded,
     }
 

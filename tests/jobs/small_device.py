@@ -130,6 +130,9 @@ class Device:
         with self._log.open("a") as log:
             log.write(json.dumps(fact) + "\n")
 
+    def close(self) -> None:
+        self._note({"closed": True})
+
     def report(self) -> DeviceReport:
         active = tuple(Active(number, item.task.name, "small", "running", 0.0) for number, item in self._items.items())
         return DeviceReport(

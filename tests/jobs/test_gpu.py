@@ -159,3 +159,4 @@ def test_a_stopped_worker_ends_what_it_has_in_hand(workers: GpuWorkers) -> None:
     assert parent.wait(15) == 0
     assert workers.ended(job).state is JobState.SUCCEEDED
     assert workers.row() is None
+    assert len(workers.notes("closed")) == 1
