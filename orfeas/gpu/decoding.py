@@ -114,11 +114,11 @@ class DecodeJob(Job):
 
         return work
 
-    def smaller(self) -> str | None:
-        if self._tokens is None or self.chunk <= SMALLEST_CHUNK:
-            return None
+    def smaller(self) -> bool:
+        if self.chunk <= SMALLEST_CHUNK or (self._tokens is None and self.lease is not None):
+            return False
         self.chunk = max(self.chunk // 2, SMALLEST_CHUNK)
-        return "chunk"
+        return True
 
     def fits(self) -> tuple[str, dict[str, Any]]:
         asked = self.spec.octree_resolution
@@ -140,7 +140,6 @@ class DecodeJob(Job):
 
     @property
     def holds_device(self) -> bool:
-        """Whether its volume is still on the device."""
         return self._grid is not None
 
     def drop(self) -> None:

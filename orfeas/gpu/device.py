@@ -201,7 +201,7 @@ class Device:
     def _collect(self) -> None:
         """Go on with what has come from beside the device."""
         for job in list(self._jobs.values()):
-            if job.state == "finishing" and isinstance(job, DecodeJob) and not job.holds_device and job.lease:
+            if job.state == "finishing" and not job.holds_device and job.lease:
                 job.lease.give_back()
             if job.future is None or not job.future.done():
                 continue
@@ -230,10 +230,14 @@ class Device:
                 return
 
     def _admit_one(self, job: Job) -> None:
+        """Promise memory to a job, with smaller chunks if it needs more than there is."""
         try:
             job.lease = self.manager.acquire(job.lease_parts, job.need().total)
         except GPUMemoryError as error:
-            raise job.shortage(error) from error
+            if not job.smaller():
+                raise job.shortage(error) from error
+            self._admit_one(job)
+            return
         if job.lease is None:
             waited = self._clock() - job.waiting_since
             if waited > self.settings.wait_s:
@@ -259,8 +263,6 @@ class Device:
         """The device is done with a job: its result is put away beside it."""
         self._unsample(job)
         job.state = "finishing"
-        if job.lease is not None and not isinstance(job, DecodeJob):
-            job.lease.give_back()
         job.future = self._background.submit(job.finish)
 
     # the device's work
@@ -288,7 +290,7 @@ class Device:
     def _work_alone(self) -> bool:
         """Jobs that lacked memory go on when nobody else is at work."""
         parked = [job for job in self._jobs.values() if job.state == "parked"]
-        if not parked or any(isinstance(job, DecodeJob) and job.holds_device for job in self._jobs.values()):
+        if not parked or any(job.state == "finishing" and job.holds_device for job in self._jobs.values()):
             return False
         job = self._fairness.ranked(parked)[0]
         job.state = "loading" if job.lease and job.lease.missing else "ready"
@@ -336,6 +338,8 @@ class Device:
                 if unit.kind != "chunk":
                     self._tools.before(unit)
                 run()
+            for job in jobs:
+                job.progressed |= unit.kind != "chunk"
             return
         except Exception as error:
             if is_lost(error):

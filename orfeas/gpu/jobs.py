@@ -74,6 +74,8 @@ class Job:
     offloaded: bool = False
     alone: bool = False
     """It goes on, or waits to go on, while nobody else is on the device."""
+    progressed: bool = False
+    """A unit of work that is not repeated was done since memory was last missing."""
     crashes: int = 0
     used_s: float = 0.0
     """Of the device, its share of batches."""
@@ -117,6 +119,11 @@ class Job:
     def begin(self) -> None:
         """Open the model and read the inputs, in the background where that takes long."""
 
+    @property
+    def holds_device(self) -> bool:
+        """Whether its result is still on the device, to be taken off it."""
+        return False
+
     def counted(self) -> Need:
         """Bytes beside the weights by the sizes of tensors."""
         return Need(0, 0)
@@ -150,9 +157,9 @@ class Job:
         """The result, stored; runs in the background."""
         raise NotImplementedError
 
-    def smaller(self) -> str | None:
-        """Take less memory for a unit and say what was made smaller; None at the end of what can be."""
-        return None
+    def smaller(self) -> bool:
+        """Take less memory for the next unit of work, by a smaller chunk; False at the end of what can be."""
+        return False
 
     def shortage(self, error: GPUMemoryError | None) -> GPUMemoryError:
         """What is said when the memory does not suffice."""
@@ -229,6 +236,10 @@ class EncodeJob(Job):
         self._tokens = self.pipe.encode(self.future.result())
         return True
 
+    @property
+    def holds_device(self) -> bool:
+        return self._tokens is not None
+
     def finish(self) -> Done:
         assert self._tokens is not None
         tokens = self._tokens[0].cpu()
@@ -278,6 +289,10 @@ class SampleJob(Job):
 
     def seconds(self) -> float | None:
         return self.tools.forecast.seconds_for(self.task.name, self.model, self.item.plan.num_evaluations)
+
+    @property
+    def holds_device(self) -> bool:
+        return self._item is not None and self._item.running
 
     def finish(self) -> Done:
         latents = self.item.latents[0].cpu()

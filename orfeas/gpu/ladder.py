@@ -44,12 +44,15 @@ class Ladder:
         job = jobs[0]
         if job.smaller():
             return "chunk"
+        if job.progressed:
+            # It is another shortage: what helped before may help again.
+            job.progressed, job.offloaded = False, False
+        elif job.alone:
+            return "failed"
         if not job.offloaded:
             job.offloaded = True
             self._manager.offload("encoder")
             return "offload"
-        if not job.alone:
-            job.alone = True
-            self._manager.let_go()
-            return "alone"
-        return "failed"
+        job.alone = True
+        self._manager.let_go()
+        return "alone"

@@ -75,6 +75,11 @@ class Item:
         return self.step >= self.steps and self._running is not None
 
     @property
+    def running(self) -> bool:
+        """Whether it has something on the device."""
+        return self._running is not None
+
+    @property
     def latents(self) -> Tensor:
         """Latents [1, L, C] after the steps so far."""
         assert self._running is not None
