@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Iterable
@@ -32,6 +33,7 @@ from tests.gpu.hunyuan3d.golden import BASE, INPUTS, MODELS, MULTIVIEW, TURBO, V
 PLACES = {name: "/".join(place) for name, place in {"base": BASE, "turbo": TURBO, "mv": MULTIVIEW, "v21": V21}.items()}
 PICTURES = tuple(INPUTS / f"input_{number}.png" for number in range(3))
 torch.set_num_threads(1)  # the processors are few and the tensors small
+gc.freeze()  # collections need not look at all that was imported
 NOW = 1_700_000_000.0
 
 

@@ -83,7 +83,7 @@ def assert_monotonic(events: list[Event]) -> None:
         assert fractions == sorted(fractions)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals=st.lists(ARRIVALS, min_size=1, max_size=8), shortages=SHORTAGES)
 def test_whatever_comes_and_goes_each_gets_its_own_result(
     surfaces: Surfaces, arrivals: list[Arrival], shortages: set[int]

@@ -158,14 +158,14 @@ def test_what_never_fits_fails_with_what_would(connect: Connect, kind: str) -> N
 
 
 def test_a_grid_that_is_too_fine_fails_with_one_that_fits(connect: Connect) -> None:
-    client = connect(memory_bytes=16_000_000, memory_share=1.0)
+    client = connect(memory_bytes=6_000_000, memory_share=1.0)
     request = Request(octree=256)
     source = client.latents(solo_latents(request))
     (error,) = client.finish(client.decode(request, source))
     assert isinstance(error, GPUMemoryError)
     fits = error.members["fits"]["octree_resolution"]
     assert f"octree_resolution {fits} would fit" in error.detail
-    assert error.members["needed_bytes"] > error.members["budget_bytes"] == 16_000_000
+    assert error.members["needed_bytes"] > error.members["budget_bytes"] == 6_000_000
     assert isinstance(client.finish(client.decode(Request(octree=fits), source))[0], Done)
 
 
