@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 ARGS ?=
+TEST_PROCESSES ?= 2
 
 .PHONY: run test soak bench bench-check gallery lint openapi install-ml clean
 
@@ -13,7 +14,7 @@ run: $(VENV)/.installed-run
 	@$(BIN)/orfeas serve $(ARGS)
 
 test: $(VENV)/.installed-test node
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
 
 soak: $(VENV)/.installed-test node
 	@mkdir -p build
