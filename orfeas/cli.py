@@ -89,6 +89,7 @@ def worker(queue: str, count: int) -> None:
 @click.option("--dimensions", metavar="W,H,D", help="Box in mm that the model fills on one axis. [longest side 100 mm]")
 @click.option("--mode", type=click.Choice(MODES), default="auto", show_default=True, help="How the shape is made.")
 @click.option("--seed", type=click.IntRange(0, 4294967295), default=0, help="For engines that draw at random.")
+@click.option("--model", help="Id of an installed model, run here; needs ORFEAS_DEVICE=cpu. [the embedded engine]")
 def generate(
     photo: Path,
     output: Path | None,
@@ -97,14 +98,17 @@ def generate(
     dimensions: str | None,
     mode: str,
     seed: int,
+    model: str | None,
 ) -> None:
     """Make a model of PHOTO in this process, without a server."""
     from orfeas import generate as local
+    from orfeas.services.engines import EMBEDDED
 
     target, chosen = local.target(photo, output, format_name)
+    choice, device = local.chosen(_settings(), model) if model else (EMBEDDED, None)
     made = local.generate(
         photo.read_bytes(), photo.name, chosen, quality=quality, size_mm=local.box(dimensions), mode=mode, seed=seed,
-        max_pixels=_settings().max_image_pixels, progress=local.Bar(),
+        max_pixels=_settings().max_image_pixels, choice=choice, device=device, progress=local.Bar(),
     )  # fmt: skip
     for warning in made.warnings:
         click.echo(f"Note: {warning}", err=True)

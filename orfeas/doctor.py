@@ -6,25 +6,25 @@ import os
 import platform
 import shutil
 import socket
-import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from orfeas.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from orfeas.jobs.devices import Discovery
 
 MEGABYTE = 1_000_000
 CORE = (
     "flask", "flask-smorest", "sqlalchemy", "alembic", "numpy", "scipy", "pillow", "opencv-python-headless",
     "scikit-image", "trimesh", "manifold3d", "fast-simplification",
 )  # fmt: skip
-TORCH_PROBE = (
-    "import torch; print(torch.__version__, 'cuda' if torch.cuda.is_available() else "
-    "'mps' if torch.backends.mps.is_available() else 'cpu')"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _port(config: Config) -> Check:
 
 def _optional(config: Config) -> Iterator[Check]:
     yield Check("image to 3D", True, "embedded engine: no weights, no GPU, no network")
-    yield _torch()
+    yield from _models(config)
     yield model_check(config)
     yield _package(
         "model downloads", "huggingface_hub", "huggingface_hub is not installed",
@@ -112,18 +112,34 @@ def _optional(config: Config) -> Iterator[Check]:
     yield _program("mp4", config.ffmpeg, "ORFEAS_FFMPEG", "ffmpeg")
 
 
-def _torch() -> Check:
-    advice = "Not needed: no engine of this release uses it. 'make install-ml' prepares for those that will."
-    if _version("torch") is None:
-        return Check("neural models", False, "torch is not installed", advice)
-    # In a process of its own: loading torch takes seconds and hundreds of megabytes.
-    probe = subprocess.run(
-        [sys.executable, "-c", TORCH_PROBE], capture_output=True, text=True, timeout=120, check=False
-    )
-    if probe.returncode != 0:
-        return Check("neural models", False, "torch is installed but cannot be imported", advice)
-    found, device = probe.stdout.split()
-    return Check("neural models", False, f"torch {found} on {device}; this release has no engine for it", advice)
+def _models(config: Config) -> Iterator[Check]:
+    """The device that models run on, and what a request gets that names no engine."""
+    from orfeas.jobs.devices import discover
+
+    torch = _version("torch")
+    found = discover(config)
+    names = ", ".join(f"{facts.device} ({facts.name}, {facts.memory_bytes / 1e9:.0f} GB)" for facts in found.devices)
+    detail = f"torch {torch} on {names}" if found.devices else "no device for models"
+    yield Check("neural models", bool(found.devices), detail, found.reason)
+    taken = _taken(config, found)
+    yield Check("engine auto", True, f"takes {taken['model'] or taken['engine']}: {taken['reason']}")
+
+
+def _taken(config: Config, found: Discovery) -> dict[str, str | None]:
+    """What `auto` takes on the rows of this server; on a scratch copy of a new server where it has none yet."""
+    from orfeas.domain.caller import LOCAL
+    from orfeas.services import build_services
+    from orfeas.services.engines import EngineService
+
+    with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
+        fresh = config.database_url.startswith("sqlite") and not (config.data_dir / "orfeas.db").exists()
+        used = replace(config, data_dir=Path(folder), database_url="") if fresh else config
+        services = build_services(used)
+        try:
+            return EngineService(used, services.database, services.models, found=found).taken(LOCAL)
+        finally:
+            services.notifier.stop()
+            services.database.dispose()
 
 
 def model_check(config: Config) -> Check:

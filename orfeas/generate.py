@@ -15,13 +15,16 @@ from typing import Any
 
 import click
 
+from orfeas.config import Config
 from orfeas.domain.formats import WRITABLE
 from orfeas.imaging import clean_upload
 from orfeas.jobs.inline import InlineProgress, InlineRunner
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Surface
+from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation.options import Options, checked
 from orfeas.services.plans import generation_plan
+from orfeas.stages.device import DeviceSettings
 from orfeas.storage.blobs import FolderStorage
 
 DEFAULT_FORMAT = "glb"
@@ -107,6 +110,8 @@ def generate(
     mode: str,
     seed: int,
     max_pixels: int,
+    choice: Choice = EMBEDDED,
+    device: DeviceSettings | None = None,
     progress: Bar | Callable[[InlineProgress], None],
 ) -> Made:
     """Run every stage from the picture to the checked file."""
@@ -116,9 +121,9 @@ def generate(
     options = Options(
         formats=(format_name,), quality=quality, mode=mode, seed=seed, dimensions_mm=size_mm, preview=False
     )
-    request, warnings = checked(options, Surface.COMPATIBLE)
+    request, warnings = checked(options, Surface.COMPATIBLE, choice)
     with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
-        runner = InlineRunner(FolderStorage(Path(folder)))
+        runner = InlineRunner(FolderStorage(Path(folder)), device=device)
         result = runner.run(
             generation_plan(request, {"front": source}), sources={source.blob: clean.data}, on_progress=progress
         )
@@ -127,6 +132,25 @@ def generate(
     noted = [text for report in result.reports.values() for text in report.get("warnings", ())]
     measures = result.reports["mesh.verify"]["measures"]
     return Made(result.files[0][1], measures, (*warnings, *noted), time.perf_counter() - started)
+
+
+def chosen(config: Config, model: str) -> tuple[Choice, DeviceSettings]:
+    """A model by its id, and the processor of this process to run it on."""
+    from orfeas.domain.caller import LOCAL
+    from orfeas.jobs.worker import device_settings
+    from orfeas.services import build_services
+
+    if config.device != "cpu":
+        raise click.UsageError(
+            "A device belongs to the worker of 'orfeas serve'. Set ORFEAS_DEVICE=cpu to run the model here, slowly."
+        )
+    services = build_services(config)
+    try:
+        choice = services.engines.choose(LOCAL, model=model)
+    finally:
+        services.notifier.stop()
+        services.database.dispose()
+    return choice, device_settings(config, "cpu")
 
 
 def write(path: Path, data: bytes) -> list[Path]:

@@ -130,7 +130,26 @@ def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
     found = {check["name"]: check for check in json.loads(run("doctor", "--json", folder=tmp_path).stdout)}
     assert found["libraries"]["ok"]
     assert found["image to 3D"]["ok"]
-    assert not found["neural models"]["ok"]
+    assert found["engine auto"]["detail"].startswith("takes embedded: ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_model_runs_in_the_process_of_the_command_where_the_processor_is_meant(tmp_path: Path) -> None:
+    model, settings = "hunyuan3d-dit-v2-tiny-turbo", {"ORFEAS_MODEL_DIR": str(DATA / "hunyuan3d" / "models")}
+    arguments = (
+        "generate",
+        str(DATA / "hunyuan3d/inputs/input_0.png"),
+        "-o",
+        "m.stl",
+        "--model",
+        model,
+        "--quality",
+        "1",
+    )
+    done = run(*arguments, folder=tmp_path, ORFEAS_DEVICE="cpu", **settings)
+    assert "faces, 100.0 x" in done.stdout
+    assert len(trimesh.load_mesh(tmp_path / "m.stl").faces) <= 5_000
+    assert "ORFEAS_DEVICE=cpu" in run(*arguments, folder=tmp_path, status=2, **settings).stderr
 
 
 def test_doctor_fails_for_what_keeps_orfeas_from_working() -> None:

@@ -79,7 +79,7 @@ def discover(config: Config) -> Discovery:
 def processor() -> DeviceFacts:
     """The processor as a device: its memory is the machine's."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return DeviceFacts("cpu", platform.processor() or platform.machine(), memory)
+    return DeviceFacts("cpu", f"the processor ({platform.machine()})", memory)
 
 
 def probe() -> list[DeviceFacts]:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orfeas.config import Config
+from orfeas.domain.stages import Queue
+from orfeas.errors import AssetGoneError, OrfeasError
 from orfeas.jobs.child import STAGES
+from orfeas.jobs.gpu_child import DEVICE_MODULE
 from orfeas.jobs.plan import Node, Plan
+from orfeas.stages.device import DeviceSettings, Order, Progress
 from orfeas.stages.runner import Runner
 from orfeas.stages.task import Done, Task, TaskInput
 from orfeas.storage.blobs import Storage
@@ -32,10 +36,17 @@ class InlineResult:
 
 
 class InlineRunner:
-    """Runs the stages of a plan one after the other."""
+    """Runs the stages of a plan one after the other; those of a model on a device of this process, if there is one."""
 
-    def __init__(self, blobs: Storage, *, modules: tuple[str, ...] = STAGES, config: Config | None = None) -> None:
-        self._blobs, self._modules, self._config = blobs, modules, config
+    def __init__(
+        self,
+        blobs: Storage,
+        *,
+        modules: tuple[str, ...] = STAGES,
+        config: Config | None = None,
+        device: DeviceSettings | None = None,
+    ) -> None:
+        self._blobs, self._modules, self._config, self._device = blobs, modules, config, device
 
     def run(
         self, plan: Plan, *, sources: Mapping[str, bytes], on_progress: Callable[[InlineProgress], None]
@@ -49,13 +60,46 @@ class InlineRunner:
         nodes = plan.nodes()
         total = sum(node.spec.weight for node in nodes)
         before = 0
-        for node in nodes:
-            made[node.fingerprint] = runner.run(_task(node, made), _share(node, before, total, on_progress))
-            before += node.spec.weight
+        with _Device(self._device, self._blobs) as device:
+            for node in nodes:
+                run = device.run if node.spec.queue is Queue.GPU else runner.run
+                made[node.fingerprint] = run(_task(node, made), _share(node, before, total, on_progress))
+                before += node.spec.weight
         return InlineResult(
             files=[(out.filename, self._blobs.read(made[out.node.fingerprint].blob or "")) for out in plan.outputs],
             reports={node.spec.name: made[node.fingerprint].report for node in nodes},
         )
+
+
+class _Device:
+    """The device, opened when it is first needed."""
+
+    def __init__(self, settings: DeviceSettings | None, blobs: Storage) -> None:
+        self._settings, self._blobs = settings, blobs
+        self._opened: Any = None
+
+    def __enter__(self) -> _Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def run(self, task: Task, on_progress: Callable[[float], None]) -> Done:
+        """Run one stage to its end; raises what it ended with."""
+        if self._opened is None:
+            self._opened = importlib.import_module(DEVICE_MODULE).Device(self._settings, self._blobs)
+        self._opened.submit(1, task, Order())
+        while True:
+            for event in self._opened.step():
+                if isinstance(event, Progress):
+                    on_progress(event.fraction)
+                elif isinstance(event.outcome, Done):
+                    return event.outcome
+                elif isinstance(event.outcome, OrfeasError):
+                    raise event.outcome
+                else:
+                    raise AssetGoneError("A file of this run is gone.")
 
 
 def _share(

@@ -244,8 +244,9 @@ def run_worker(
     CpuWorker(leases, inbox, Heartbeat(database, worker_id, queue.value), settings, stop, queue.value).run()
 
 
-def _gpu_settings(config: Config, device: str, *module: str) -> GpuSettings:
-    known = DeviceSettings(
+def device_settings(config: Config, device: str) -> DeviceSettings:
+    """What may be used of a device."""
+    return DeviceSettings(
         model_dir=config.model_dir,
         device=device,
         memory_share=config.gpu_memory_share,
@@ -255,7 +256,10 @@ def _gpu_settings(config: Config, device: str, *module: str) -> GpuSettings:
         wait_s=float(config.gpu_wait_s),
         forecast_file=config.data_dir / f"forecast-{device.replace(':', '-')}.json",
     )
-    return GpuSettings(config.data_dir, config.disk_reserve_mb * 1_000_000, known, *module)
+
+
+def _gpu_settings(config: Config, device: str, *module: str) -> GpuSettings:
+    return GpuSettings(config.data_dir, config.disk_reserve_mb * 1_000_000, device_settings(config, device), *module)
 
 
 def child_memory_bytes(workers: int) -> int:

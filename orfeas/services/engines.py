@@ -17,7 +17,7 @@ from orfeas.errors import (
     ModelUnavailableError,
 )
 from orfeas.jobs import devices
-from orfeas.jobs.devices import DeviceFacts
+from orfeas.jobs.devices import DeviceFacts, Discovery
 from orfeas.services.models import Model, ModelService, State
 from orfeas.services.models.views import stat_digest
 from orfeas.services.plans import EMBEDDED_ENGINE, HUNYUAN3D_ENGINE, ModelRef
@@ -49,10 +49,19 @@ EMBEDDED = Choice(EMBEDDED_ENGINE)
 
 
 class EngineService:
-    """Choose engines and models."""
+    """Choose engines and models.
 
-    def __init__(self, config: Config, database: Database, models: ModelService) -> None:
+    Parameters
+    ----------
+    found
+        The devices there are; by default what the server's supervisor found last.
+    """
+
+    def __init__(
+        self, config: Config, database: Database, models: ModelService, *, found: Discovery | None = None
+    ) -> None:
         self._config, self._database, self._models = config, database, models
+        self._found = found
 
     def choose(
         self,
@@ -108,7 +117,8 @@ class EngineService:
     def device(self) -> tuple[DeviceFacts | None, str]:
         """The device that models run on, or why there is none. What it has loaded or free does not count."""
         with self._database.read() as connection:
-            found, failure = devices.remembered(connection), devices.failure(connection)
+            found = self._found or devices.remembered(connection)
+            failure = None if self._found else devices.failure(connection)
         if failure is not None:
             return None, f"The gpu worker cannot start: {failure}"
         if self._config.device == "cpu":

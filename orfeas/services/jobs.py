@@ -239,8 +239,10 @@ def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
         "engine": run.engine,
         "model": model and {name: model[name] for name in ("id", "place", "revision", "precision")},
         "method": result.get("method") or run.method,
-        "device": "cpu" if {row.queue for row in rows} <= {"cpu", "io"} else None,
-        "batch_size": None,
+        "device": _device(rows),
+        "batch_size": next(
+            (row.report["largest_batch"] for row in rows if "largest_batch" in (row.report or {})), None
+        ),
         "seed": run.settings.get("seed"),
         "settings": {name: value for name, value in run.settings.items() if name != "model"},
         "request": run.request,
@@ -250,6 +252,13 @@ def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
         "degraded": result.get("degraded", []),
         "licence": model and model["licence"],
     }
+
+
+def _device(rows: list[AnyRow]) -> str | None:
+    """The device that a model ran on; the processor where none was used."""
+    if {row.queue for row in rows} <= {"cpu", "io"}:
+        return "cpu"
+    return next((row.report["device"] for row in rows if row.queue == "gpu" and "device" in (row.report or {})), None)
 
 
 def _inputs(rows: list[AnyRow]) -> list[dict[str, str]]:

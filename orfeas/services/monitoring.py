@@ -112,8 +112,8 @@ class MonitoringService:
             "database": state.database,
             "disk": state.disk,
             "worker": state.worker,
-            "gpu": False,
-            "models": False,
+            "gpu": "gpu" in state.queues,
+            "models": self.engines()["hunyuan3d"]["available"] if state.database else False,
             "gpu_name": None,
             "gpu_memory_total": 0,
         }

@@ -53,6 +53,8 @@ def test_a_model_makes_what_its_pipeline_makes(client: Client, model: str, steps
     assert result["settings"]["guidance_scale"] == 5.0
     assert (result["licence"], result["degraded"]) == (None, [])
     assert result["measures"]["glb"]["face_count"] <= 40_000
+    manifest = client.ask("GET", job["links"]["manifest"]).json()
+    assert (manifest["model"]["id"], manifest["device"], manifest["batch_size"]) == (model, "cpu", 1)
     expected = alone(model, 0, steps, seed=7)
     assert_latents(client, job, expected)
     assert_mesh(client, job, model, expected)

@@ -5,8 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from orfeas.jobs.plan import Source
-from orfeas.services.plans import GenerationRequest, conversion_plan, generation_plan, preview_plan
+from orfeas.jobs.plan import Source, plan_document
+from orfeas.services.plans import (
+    GenerationRequest,
+    ModelRef,
+    NeuralRequest,
+    conversion_plan,
+    generation_plan,
+    preview_plan,
+)
 
 PICTURE = Source(fingerprint="a" * 64, blob="b" * 64)
 PICTURES = {"front": PICTURE}
@@ -114,3 +121,75 @@ def test_stepping_down_keeps_an_exact_count_only_as_far_as_the_lighter_map_goes(
     lighter = asked.lighter()
     assert lighter is not None
     assert (lighter.quality, lighter.target_faces) == (6, 20_000)
+
+
+MODEL = ModelRef(id="tiny", place="a/b/tiny", digest="d" * 64, precision="float16")
+VIEWS = {"front": PICTURE, "back": Source(fingerprint="c" * 64, blob="c" * 64)}
+
+
+def neural(**members):
+    return NeuralRequest(model=replace(MODEL, **members.pop("of", {})), preview=False, **members)
+
+
+def test_a_model_encodes_samples_decodes_and_finishes_like_any_engine():
+    plan = generation_plan(neural(), PICTURES)
+    assert stages(plan) == [
+        "image.prepare", "shape.encode", "shape.sample", "shape.decode", "mesh.clean", "mesh.simplify", "mesh.scale",
+        "mesh.export", "mesh.verify",
+    ]  # fmt: skip
+    recipe = json.loads(plan.outputs[0].node.spec.recipe)
+    assert (recipe["engine"], recipe["stages"][2]["parameters"]["model"]) == ("hunyuan3d", "tiny")
+
+
+def test_several_views_are_prepared_each_and_go_in_the_order_that_the_model_names():
+    plan = generation_plan(neural(of={"views": ("front", "left", "back", "right")}), VIEWS)
+    encode = next(node for node in plan.nodes() if node.spec.name == "shape.encode")
+    assert encode.spec.views == ("front", "back")
+    assert [node.inputs[0].fingerprint[0] for node in encode.inputs] == ["a", "c"]
+
+
+SAMPLED = ["shape.sample", "shape.decode", "mesh.clean", "mesh.simplify", "mesh.scale", "mesh.export", "mesh.verify"]
+
+
+@pytest.mark.parametrize(
+    "change, again",
+    [
+        ({"seed": 1}, SAMPLED),
+        ({"guidance_scale": 2.0}, SAMPLED),
+        ({"deterministic": True}, SAMPLED),
+        ({"quality": 5, "octree_resolution": 320, "target_faces": 80_000}, SAMPLED),
+        ({"octree_resolution": 64}, SAMPLED[1:]),
+        ({"mc_level": 0.1}, SAMPLED[1:]),
+        ({"target_faces": 500}, SAMPLED[3:]),
+        ({"formats": ("stl",)}, SAMPLED[5:]),
+        ({"keep_latent": False}, []),
+        ({"guidance_scale": 5.0}, []),
+    ],
+)
+def test_latents_are_reused_by_what_changes_after_them(change, again):
+    asked = neural()
+    assert changed(generation_plan(asked, PICTURES), generation_plan(replace(asked, **change), PICTURES)) == again
+
+
+def test_other_files_of_a_model_share_only_the_picture():
+    one, two = (generation_plan(neural(of={"digest": digest}), PICTURES) for digest in ("d", "e"))
+    assert changed(one, two)[:2] == ["shape.encode", "shape.sample"]
+
+
+@pytest.mark.parametrize("distilled, steps", [(False, 40), (True, 6)])
+def test_the_quality_map_of_a_model_follows_its_kind(distilled, steps):
+    settings = neural(of={"distilled": distilled}).settings
+    assert (settings["steps"], settings["octree_resolution"], settings["guidance_scale"]) == (steps, 320, 5.0)
+
+
+def test_short_memory_of_a_device_costs_the_grid_but_no_new_diffusion():
+    plan = generation_plan(neural(allow_degrade=True), PICTURES)
+    assert [fallback.change["octree_resolution"] for fallback in plan.fallbacks] == [288, 256, 224]
+    assert all("gpu_memory" in fallback.codes for fallback in plan.fallbacks)
+    assert changed(plan, plan.fallbacks[0].plan)[0] == "shape.decode"
+
+
+def test_latents_that_are_not_wanted_go_with_the_run():
+    document = plan_document(generation_plan(neural(keep_latent=False), PICTURES))
+    kept = {node["name"]: node["keep"] for node in document["nodes"]}
+    assert (kept["shape.sample"], kept["shape.decode"]) == ("transient", "intermediate")

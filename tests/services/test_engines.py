@@ -1,0 +1,162 @@
+"""Which engine and model a request gets, and why: devices, model folders, settings and terms."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orfeas.config import Config
+from orfeas.domain.caller import LOCAL
+from orfeas.errors import (
+    CapabilityMissingError,
+    LicenceTerritoryError,
+    LicenceUnacknowledgedError,
+    ModelUnavailableError,
+)
+from orfeas.jobs.devices import DeviceFacts, Discovery, discover, remember
+from orfeas.services import Services, build_services
+from orfeas.services.info import clear_info
+from tests.conftest import DATA
+
+TINY = DATA / "hunyuan3d" / "models" / "tencent"
+CUDA = Discovery((DeviceFacts("cuda:0", "Card", 12 * 10**9),))
+Serving = Callable[..., Services]
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    """Services with settings, on a device that was found."""
+    made: list[Services] = []
+
+    def serve(found: Discovery | None = CUDA, **settings: object) -> Services:
+        config = replace(Config(data_dir=tmp_path, disk_reserve_mb=0), **settings)  # type: ignore[arg-type]
+        services = build_services(config)
+        made.append(services)
+        if found is not None:
+            remember(services.database, found)
+        return services
+
+    yield serve
+    for services in made:
+        services.notifier.stop()
+        services.database.dispose()
+
+
+def install(services: Services, source: str, place: str) -> None:
+    """Put a tiny checkpoint where a model would be."""
+    shutil.copytree(TINY / source, services.config.model_dir / place)
+    clear_info()  # lists are kept for two seconds
+
+
+TURBO, TURBO_PLACE = "hunyuan3d-dit-v2-0-turbo", "tencent/Hunyuan3D-2/hunyuan3d-dit-v2-0-turbo"
+FULL, FULL_PLACE = "hunyuan3d-dit-v2-0", "tencent/Hunyuan3D-2/hunyuan3d-dit-v2-0"
+BASE = "Hunyuan3D-2tiny/hunyuan3d-dit-v2-tiny"
+
+
+def accept(services: Services, *models: str) -> None:
+    for model in models:
+        services.models.acknowledge(LOCAL, model, by="test", purpose="test")
+
+
+@pytest.mark.parametrize(
+    "found, sentence",
+    [
+        (None, "No device has been looked for"),
+        (Discovery(reason="torch is not installed"), "torch is not installed"),
+        (Discovery((DeviceFacts("cpu", "the processor", 10**10),)), "No CUDA or MPS device"),
+        (CUDA, "No shape model is installed"),
+    ],
+)
+def test_without_device_or_model_it_is_the_embedded_engine_with_the_reason(serving, found, sentence):
+    services = serving(found)
+    choice = services.engines.choose(LOCAL)
+    assert choice.engine == "embedded"
+    assert sentence in choice.reason
+    with pytest.raises(ModelUnavailableError) as refusal:
+        services.engines.choose(LOCAL, engine="hunyuan3d")
+    assert any(name.endswith(".safetensors") for name in refusal.value.members["missing"])
+    assert "pull" in refusal.value.detail
+
+
+def test_the_first_model_of_the_catalogue_whose_terms_are_accepted_is_taken(serving):
+    services = serving()
+    install(services, BASE, TURBO_PLACE)
+    install(services, BASE, FULL_PLACE)
+    assert "acknowledge" in services.engines.choose(LOCAL).reason
+    with pytest.raises(LicenceUnacknowledgedError):
+        services.engines.choose(LOCAL, model=TURBO)
+    accept(services, TURBO)
+    assert services.engines.choose(LOCAL).model.id == TURBO
+    accept(services, FULL)
+    chosen = services.engines.choose(LOCAL)
+    assert (chosen.engine, chosen.model.id, chosen.model.precision) == ("hunyuan3d", FULL, "float16")
+    assert chosen.model.licence["url"].startswith("https://")
+    assert "1000000" in chosen.model.licence["terms"]
+    assert services.engines.choose(LOCAL, model=TURBO).model.id == TURBO
+
+
+def test_terms_that_exclude_the_territory_are_never_taken(serving):
+    services = serving(territory="DE")
+    install(services, BASE, TURBO_PLACE)
+    accept(services, TURBO)
+    assert services.engines.choose(LOCAL).engine == "embedded"
+    with pytest.raises(LicenceTerritoryError):
+        services.engines.choose(LOCAL, engine="hunyuan3d")
+
+
+def test_a_model_that_does_not_fit_is_passed_over_unless_it_is_named(serving):
+    services = serving(Discovery((DeviceFacts("cuda:0", "Small card", 1000),)))
+    install(services, BASE, "me/mine/tiny")
+    choice = services.engines.choose(LOCAL)
+    assert choice.engine == "embedded"
+    assert "tiny needs" in choice.reason
+    assert services.engines.choose(LOCAL, model="tiny").model.id == "tiny"
+
+
+def test_the_setting_of_a_model_or_engine_decides_what_auto_takes(serving):
+    services = serving(model="second")
+    install(services, BASE, "me/mine/first")
+    assert "ORFEAS_MODEL=second is not installed" in services.engines.choose(LOCAL).reason
+    install(services, BASE, "me/mine/second")
+    services.models.remove(LOCAL, "first")
+    assert services.engines.choose(LOCAL).model.id == "second"
+    embedded = serving(engine="embedded")
+    assert embedded.engines.choose(LOCAL).engine == "embedded"
+    assert embedded.engines.taken(LOCAL)["reason"] == "ORFEAS_ENGINE=embedded."
+    with pytest.raises(CapabilityMissingError):
+        embedded.engines.choose(LOCAL, views=("front",))
+
+
+def test_several_views_and_modes_go_to_the_engine_that_knows_them(serving):
+    services = serving(device="cpu")
+    install(services, BASE, "me/mine/one")
+    with pytest.raises(CapabilityMissingError, match="several views"):
+        services.engines.choose(LOCAL, views=("front", "back"))
+    install(services, f"{BASE}-mv", "me/mine/many")
+    chosen = services.engines.choose(LOCAL, views=("front", "back"))
+    assert (chosen.model.id, chosen.model.precision) == ("many", "float32")
+    assert services.engines.choose(LOCAL, mode="relief").engine == "embedded"
+    with pytest.raises(CapabilityMissingError):
+        services.engines.choose(LOCAL, model="one", views=("front",))
+
+
+def test_a_changed_file_is_another_model(serving):
+    services = serving()
+    install(services, BASE, "me/mine/tiny")
+    before = services.engines.choose(LOCAL).model
+    assert services.engines.unchanged(LOCAL, before)
+    with (services.config.model_dir / "me/mine/tiny/config.yaml").open("a") as config:
+        config.write("\n")
+    clear_info()
+    assert not services.engines.unchanged(LOCAL, before)
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_looking_for_devices_here_gives_devices_or_what_to_do(tmp_path, device):
+    found = discover(Config(data_dir=tmp_path, device=device))
+    assert bool(found.devices) != bool(found.reason)
+    assert discover(Config(data_dir=tmp_path, device="cpu")).devices[0].kind == "cpu"
