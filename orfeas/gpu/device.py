@@ -364,7 +364,7 @@ class Device:
             self._fail(jobs[0], jobs[0].shortage(None), "")
 
     def _measured(self, jobs: Sequence[Job], group: Hashable, unit: Unit, seconds: float, needed: int | None) -> None:
-        self._fairness.charge(group, jobs, seconds)
+        self._fairness.charge(group, jobs, seconds, weight=jobs[0].weight)
         for job in jobs:
             job.used_s += seconds / len(jobs)
         if unit.kind != "load":

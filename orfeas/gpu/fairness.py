@@ -14,6 +14,9 @@ from orfeas.stages.device import Order
 
 WAIT_LIFTS_S = 60.0
 """As in the claims of the stage table."""
+TENANT_S = 2.0
+"""A tenant goes behind others for every so many seconds that it had more. Less than that is the share of one request,
+which had better end than wait half done."""
 
 
 class Ordered(Protocol):
@@ -51,6 +54,10 @@ class Served:
         """Seconds so far."""
         return self._seconds.get(party, 0.0)
 
+    def ahead(self, party: Hashable) -> float:
+        """Seconds more than the least served has had."""
+        return self.of(party) - min(self._seconds.values(), default=0.0)
+
 
 class Fairness:
     """Ranks work; `clock` tells seconds since the epoch."""
@@ -64,7 +71,7 @@ class Fairness:
         """Who is on the device or waits for it."""
         self._tenants.present({each.order.tenant for each in everybody})
 
-    def rank(self, job: Ordered) -> tuple[int, float, float, int]:
+    def rank(self, job: Ordered) -> tuple[int, int, float, int]:
         """Smaller comes first."""
         return (*self._level(job), job.order.wanted_at, job.stage_id)
 
@@ -76,18 +83,18 @@ class Fairness:
         """The group whose turn it is."""
         self._groups.present(groups.keys())
 
-        def key(group: G) -> tuple[tuple[int, float], float, float, int]:
+        def key(group: G) -> tuple[tuple[int, int], float, float, int]:
             first = min(groups[group], key=self.rank)
             return self._level(first), self._groups.of(group), first.order.wanted_at, first.stage_id
 
         return min(groups, key=key)
 
-    def charge(self, group: Hashable, jobs: Sequence[Ordered], seconds: float) -> None:
-        """Count what a unit of work took: wholly for its group, in shares for the tenants."""
-        self._groups.charge(group, seconds)
+    def charge(self, group: Hashable, jobs: Sequence[Ordered], seconds: float, *, weight: float = 1.0) -> None:
+        """Count what a unit of work took: for its group by its weight, in shares for the tenants."""
+        self._groups.charge(group, seconds / weight)
         for job in jobs:
             self._tenants.charge(job.order.tenant, seconds / len(jobs))
 
-    def _level(self, job: Ordered) -> tuple[int, float]:
+    def _level(self, job: Ordered) -> tuple[int, int]:
         waited = max(self._clock() - job.order.wanted_at, 0.0)
-        return job.order.priority - int(waited / WAIT_LIFTS_S), self._tenants.of(job.order.tenant)
+        return job.order.priority - int(waited / WAIT_LIFTS_S), int(self._tenants.ahead(job.order.tenant) / TENANT_S)

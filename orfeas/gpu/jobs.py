@@ -83,6 +83,8 @@ class Job:
 
     parts: ClassVar[tuple[str, ...]] = PARTS
     """What it needs of the model."""
+    weight: ClassVar[float] = 4.0
+    """Against sampling, which gains by waiting: the next items join its batch meanwhile. The others end sooner."""
 
     def __post_init__(self) -> None:
         self.spec = cast(DeviceSpec, parameters_of(spec_of(self.task.name), self.task.parameters))
@@ -258,6 +260,7 @@ class SampleJob(Job):
 
     spec: ShapeSample
     parts: ClassVar[tuple[str, ...]] = ("denoiser",)
+    weight: ClassVar[float] = 1.0
     _item: Item | None = None
     _count = 0
 

@@ -59,6 +59,26 @@ def test_groups_of_one_tenant_share_the_device_evenly() -> None:
     assert (had[1], had[2], had[3]) == (10, 10, 10)
 
 
+def test_groups_share_the_device_by_their_weights() -> None:
+    fairness, first, second = Fairness(Clock()), job(1, group="a"), job(2, group="b")
+    turns = Counter[str]()
+    for _ in range(50):
+        fairness.present([first, second])
+        group = fairness.choose({"a": [first], "b": [second]})
+        fairness.charge(group, [first if group == "a" else second], 0.01, weight=4.0 if group == "a" else 1.0)
+        turns[group] += 1
+    assert turns == {"a": 40, "b": 10}
+
+
+def test_a_tenant_that_had_a_little_more_is_not_put_behind_for_it() -> None:
+    fairness, jobs = Fairness(Clock()), [job(1, tenant="a", age=1), job(2, tenant="b")]
+    fairness.present(jobs)
+    fairness.charge("g", jobs[:1], 1.5)
+    assert [each.stage_id for each in fairness.ranked(jobs)] == [1, 2]
+    fairness.charge("g", jobs[:1], 1.0)
+    assert [each.stage_id for each in fairness.ranked(jobs)] == [2, 1]
+
+
 def test_tenants_share_places_in_a_small_batch_evenly() -> None:
     jobs = [job(number, tenant="busy") for number in range(1, 9)] + [job(9, tenant="quiet")]
     had = shares(jobs, 40, limit=2)
