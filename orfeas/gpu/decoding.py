@@ -72,7 +72,7 @@ class DecodeJob(Job):
 
     def learn(self, unit: Unit, seconds: float, needed: int | None) -> None:
         if unit.kind == "chunk":
-            self.tools.forecast.learn_bytes(self.task.name, self.model, self.counted().unit, needed)
+            self.tools.forecast.learn_bytes(self.task.name, self.model, self.unit_bytes, needed)
 
     def unit(self) -> Unit:
         if self._tokens is None:
@@ -118,6 +118,7 @@ class DecodeJob(Job):
         if self.chunk <= SMALLEST_CHUNK or (self._tokens is None and self.lease is not None):
             return False
         self.chunk = max(self.chunk // 2, SMALLEST_CHUNK)
+        self.unit_bytes = self.counted().unit
         return True
 
     def fits(self) -> tuple[str, dict[str, Any]]:

@@ -13,15 +13,15 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any
 
 import torch
 
 from orfeas.domain.specs import ModelClear, ModelLoad, ModelUnload, ShapeDecode, ShapeEncode, ShapeSample
-from orfeas.errors import GPUMemoryError, InternalError, OrfeasError, StageCrashedError
+from orfeas.errors import GPUMemoryError, InternalError, ModelInUseError, OrfeasError
 from orfeas.gpu.decoding import DecodeJob
+from orfeas.gpu.desk import Desk
 from orfeas.gpu.fairness import Fairness
 from orfeas.gpu.forecast import Forecast
 from orfeas.gpu.jobs import Before, EncodeJob, Job, LoadJob, SampleJob, Tools, Unit
@@ -29,21 +29,17 @@ from orfeas.gpu.ladder import Ladder
 from orfeas.gpu.manager import GPUManager, PipelineWeights
 from orfeas.gpu.memory import is_lost, is_shortage, memory_of
 from orfeas.gpu.sampling import Sampler
-from orfeas.gpu.surfaces import Crash, Surfaces
+from orfeas.gpu.surfaces import Surfaces
 from orfeas.stages.device import (
-    Active,
     DeviceLostError,
     DeviceReport,
     DeviceSettings,
-    Ended,
     Event,
-    InputGone,
     Order,
     Outcome,
-    Progress,
 )
 from orfeas.stages.exchange import Exchange
-from orfeas.stages.task import Done, InputGoneError, Task
+from orfeas.stages.task import Done, Task
 from orfeas.storage.blobs import Storage
 
 log = logging.getLogger(__name__)
@@ -59,7 +55,6 @@ KINDS: dict[str, type[Job]] = {
     ShapeDecode.name: DecodeJob,
     ModelLoad.name: LoadJob,
 }
-ON_DEVICE = ("loading", "ready", "parked")
 
 
 class Device:
@@ -108,9 +103,7 @@ class Device:
         )
         self._ladder = Ladder(self.manager, self._memory)
         self._fairness = Fairness(clock)
-        self._jobs: dict[int, Job] = {}
-        self._samplers: dict[Hashable, Sampler] = {}
-        self._events: list[Event] = []
+        self._desk = Desk(self._tools, settings.batch_max, clock)
         self._batches: Counter[int] = Counter()
         self._saved_at = clock()
 
@@ -122,17 +115,17 @@ class Device:
             self._command(stage_id, task)
             return
         if task.name not in KINDS:
-            self._end(stage_id, InternalError(f"No device runs the stage {task.name}."))
+            self._desk.end(stage_id, InternalError(f"No device runs the stage {task.name}."))
             return
-        job = self._jobs[stage_id] = KINDS[task.name](self._tools, stage_id, task, order)
-        self._guarded(job, lambda: self._begin(job))
+        job = self._desk.jobs[stage_id] = KINDS[task.name](self._tools, stage_id, task, order)
+        self._desk.guarded(job, partial(self._desk.begin, job))
 
     def cancel(self, stage_id: int) -> None:
         """Take a stage off the device now, with all it held there."""
-        job = self._jobs.get(stage_id)
+        job = self._desk.jobs.get(stage_id)
         if job is not None:
-            self._drop(job)
-            self._end(stage_id, "cancelled")
+            self._desk.drop(job)
+            self._desk.end(stage_id, "cancelled")
 
     def step(self) -> list[Event]:
         """One unit of work, or a short wait for what happens beside the device; what there is to tell.
@@ -142,18 +135,18 @@ class Device:
         DeviceLostError
             The device takes no more work in this process.
         """
-        self._collect()
-        self._fairness.present(self._jobs.values())
+        self._desk.collect()
+        self._fairness.present(self._desk.jobs.values())
         self._admit()
-        if not self._work() and not self._events:
+        if not self._work() and not self._desk.events:
             self._rest()
-        events, self._events = self._events, []
+        events, self._desk.events = self._desk.events, []
         return events
 
     @property
     def idle(self) -> bool:
         """Whether nothing is to be done: no stage, no event, no weights that were unused for long."""
-        return not self._jobs and not self._events and not self._overdue
+        return not self._desk.jobs and not self._desk.events and not self._overdue
 
     def report(self) -> DeviceReport:
         """What the device holds and has done."""
@@ -170,7 +163,7 @@ class Device:
             utilisation=memory.utilisation,
             busy_s=memory.busy_s,
             models=manager.uses(),
-            active=tuple(self._active(job) for job in self._jobs.values()),
+            active=tuple(job.active() for job in self._desk.jobs.values()),
             batches=dict(self._batches),
             executions=sum(self._batches.values()),
             inferences=sum(size * count for size, count in self._batches.items()),
@@ -182,51 +175,24 @@ class Device:
 
     def close(self) -> None:
         """Drop everything; the events of what was on the device are lost."""
-        for job in list(self._jobs.values()):
-            self._drop(job)
+        for job in list(self._desk.jobs.values()):
+            self._desk.drop(job)
         self._background.shutdown(wait=True, cancel_futures=True)
         if self._own_surfaces is not None:
             self._own_surfaces.close()
         self.manager.let_go()
         self.forecast.save()
 
-    # a stage's way
-
-    def _begin(self, job: Job) -> None:
-        self.manager.ids[job.key.place] = job.spec.model
-        job.waiting_since = self._clock()
-        job.begin()
-        job.state = "reading" if job.future is not None else "waiting"
-
-    def _collect(self) -> None:
-        """Go on with what has come from beside the device."""
-        for job in list(self._jobs.values()):
-            if job.state == "finishing" and not job.holds_device and job.lease:
-                job.lease.give_back()
-            if job.future is None or not job.future.done():
-                continue
-            if job.state == "reading":
-                self._guarded(job, partial(self._read, job, job.future))
-            elif job.state == "finishing":
-                self._guarded(job, partial(self._finished, job, job.future))
-
-    def _read(self, job: Job, future: Future[Any]) -> None:
-        future.result()
-        job.state = "waiting"
-
-    def _finished(self, job: Job, future: Future[Done]) -> None:
-        done = future.result()
-        self._drop(job)
-        self._end(job.stage_id, done)
+    # who may come
 
     def _admit(self) -> None:
         """Promise memory to who waits, in their order: nobody overtakes one that needs much."""
-        waiting = [job for job in self._jobs.values() if job.state == "waiting"]
-        if not waiting or any(job.alone for job in self._jobs.values()):
+        waiting = [job for job in self._desk.jobs.values() if job.state == "waiting"]
+        if not waiting or any(job.alone for job in self._desk.jobs.values()):
             return
         for job in self._fairness.ranked(waiting):
-            self._guarded(job, partial(self._admit_one, job))
-            if job.state == "waiting" and job.stage_id in self._jobs:
+            self._desk.guarded(job, partial(self._admit_one, job))
+            if job.state == "waiting" and job.stage_id in self._desk.jobs:
                 return
 
     def _admit_one(self, job: Job) -> None:
@@ -246,31 +212,14 @@ class Device:
             return
         job.started = time.perf_counter()
         job.state = "loading" if job.lease.missing else "ready"
-        self._ready(job)
-
-    def _ready(self, job: Job) -> None:
-        """All weights of a job are there."""
-        if job.state != "ready":
-            return
-        if isinstance(job, LoadJob):
-            self._leave(job)
-        elif isinstance(job, SampleJob):
-            if job.group not in self._samplers:
-                self._samplers[job.group] = Sampler(job.pipe, self.settings.batch_max)
-            self._samplers[job.group].add(job.stage_id, job.item)
-
-    def _leave(self, job: Job) -> None:
-        """The device is done with a job: its result is put away beside it."""
-        self._unsample(job)
-        job.state = "finishing"
-        job.future = self._background.submit(job.finish)
+        self._desk.ready(job)
 
     # the device's work
 
     def _work(self) -> bool:
         """One unit for the group whose turn it is; False when there is none."""
         groups: dict[Hashable, list[Job]] = {}
-        for job in self._jobs.values():
+        for job in self._desk.jobs.values():
             if job.state in ("loading", "ready"):
                 groups.setdefault(job.group if job.state == "ready" else ("load", job.key), []).append(job)
         if not groups:
@@ -289,8 +238,8 @@ class Device:
 
     def _work_alone(self) -> bool:
         """Jobs that lacked memory go on when nobody else is at work."""
-        parked = [job for job in self._jobs.values() if job.state == "parked"]
-        if not parked or any(job.state == "finishing" and job.holds_device for job in self._jobs.values()):
+        parked = [job for job in self._desk.jobs.values() if job.state == "parked"]
+        if not parked or any(job.state == "finishing" and job.holds_device for job in self._desk.jobs.values()):
             return False
         job = self._fairness.ranked(parked)[0]
         job.state = "loading" if job.lease and job.lease.missing else "ready"
@@ -299,19 +248,19 @@ class Device:
     def _load(self, job: Job) -> None:
         assert job.lease is not None
         self.manager.load(job.lease.missing[0])
-        for other in self._jobs.values():
+        for other in self._desk.jobs.values():
             if other.state == "loading" and other.lease is not None and not other.lease.missing:
                 other.state = "ready"
-                self._ready(other)
+                self._desk.ready(other)
 
     def _run(self, job: Job) -> None:
         if job.run():
-            self._leave(job)
+            self._desk.leave(job)
         else:
-            self._tell(job)
+            self._desk.tell(job)
 
     def _sample(self, group: Hashable, ranked: Sequence[Job]) -> None:
-        sampler = self._samplers[group]
+        sampler = self._desk.samplers[group]
         self._evaluate(sampler, group, ranked[: sampler.limit])
 
     def _evaluate(self, sampler: Sampler, group: Hashable, jobs: Sequence[Job]) -> None:
@@ -323,9 +272,9 @@ class Device:
             for job in jobs:
                 item = sampler.items[job.stage_id]
                 job.fraction = item.step / item.steps
-                self._tell(job, item.step, item.steps)
+                self._desk.tell(job, item.step, item.steps)
                 if item.done:
-                    self._leave(job)
+                    self._desk.leave(job)
 
         self._attempt(jobs, group, run, Unit("evaluation", numbers, len(jobs)), sampler)
 
@@ -354,14 +303,14 @@ class Device:
             for job in jobs:
                 self._evaluate(sampler, group, [job])
         else:
-            self._fail(jobs[0], failure, trace)
+            self._desk.fail(jobs[0], failure, trace)
 
     def _short_of_memory(self, jobs: Sequence[Job], unit: Unit, sampler: Sampler | None) -> None:
         rung = self._ladder.step(jobs, unit, sampler)
         if rung == "alone":
             jobs[0].state = "parked"
         elif rung == "failed":
-            self._fail(jobs[0], jobs[0].shortage(None), "")
+            self._desk.fail(jobs[0], jobs[0].shortage(None), "")
 
     def _measured(self, jobs: Sequence[Job], group: Hashable, unit: Unit, seconds: float, needed: int | None) -> None:
         self._fairness.charge(group, jobs, seconds, weight=jobs[0].weight)
@@ -369,59 +318,6 @@ class Device:
             job.used_s += seconds / len(jobs)
         if unit.kind != "load":
             jobs[0].learn(unit, seconds, needed)
-
-    # ends
-
-    def _guarded(self, job: Job, work: Callable[[], None]) -> None:
-        """Do something for one job; what it raises ends that job only."""
-        try:
-            work()
-        except Crash:
-            self._crashed(job)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(job, error, traceback.format_exc())
-
-    def _crashed(self, job: Job) -> None:
-        """The process for surfaces died under a job, or beside it: once more, then it is this job's fault."""
-        job.crashes += 1
-        if job.crashes >= MAX_CRASHES:
-            self._fail(job, StageCrashedError(f"The stage {job.task.name} crashed {job.crashes} times."), "")
-            return
-        job.drop()
-        job.future = None
-        self._guarded(job, partial(self._begin, job))
-
-    def _fail(self, job: Job, error: Exception, trace: str) -> None:
-        self._drop(job)
-        outcome: Outcome
-        if isinstance(error, InputGoneError):
-            outcome = InputGone(str(error))
-        elif isinstance(error, OrfeasError):
-            outcome = error
-        else:
-            log.error("stage %s failed unexpectedly\n%s", job.task.name, trace)
-            outcome = InternalError(f"The stage {job.task.name} failed unexpectedly.")
-        self._end(job.stage_id, outcome)
-
-    def _drop(self, job: Job) -> None:
-        self._unsample(job)
-        self._jobs.pop(job.stage_id, None)
-        if job.future is not None:
-            job.future.cancel()
-        job.drop()
-
-    def _unsample(self, job: Job) -> None:
-        if isinstance(job, SampleJob) and job.group in self._samplers:
-            sampler = self._samplers[job.group]
-            sampler.remove(job.stage_id)
-            if not sampler.items:
-                del self._samplers[job.group]
-
-    def _tell(self, job: Job, step: int | None = None, steps: int | None = None) -> None:
-        self._events.append(Progress(job.stage_id, job.fraction, step, steps))
-
-    def _end(self, stage_id: int, outcome: Outcome) -> None:
-        self._events.append(Ended(stage_id, outcome))
 
     # the rest
 
@@ -436,10 +332,12 @@ class Device:
             outcome = Done(None, None, {"freed_bytes": freed}, 0.0)
         except OrfeasError as error:
             outcome = error
-        self._end(stage_id, outcome)
+        self._desk.end(stage_id, outcome)
 
     def _unload(self, model: str) -> int:
         places = [place for place, known in self.manager.ids.items() if known == model]
+        if any(job.key.place in places for job in self._desk.jobs.values()):
+            raise ModelInUseError(f"{model} is at work. Wait for its jobs to end or cancel them, then unload it.")
         return sum(self.manager.unload(place) for place in places)
 
     def _rest(self) -> None:
@@ -451,28 +349,16 @@ class Device:
         if self._clock() - self._saved_at > SAVE_EVERY_S:
             self._saved_at = self._clock()
             self.forecast.save()
-        pending = [job.future for job in self._jobs.values() if job.state in ("reading", "finishing") and job.future]
+        jobs = self._desk.jobs.values()
+        pending = [job.future for job in jobs if job.future is not None and job.state in ("reading", "finishing")]
         if pending:
             wait(pending, PAUSE_S, FIRST_COMPLETED)
-        elif self._jobs:
+        elif jobs:
             time.sleep(PAUSE_S)
 
     @property
     def _overdue(self) -> bool:
         return self.settings.idle_s > 0 and self.manager.idle_since(self._clock() - self.settings.idle_s)
-
-    def _active(self, job: Job) -> Active:
-        states = {"loading": "running", "ready": "running", "finishing": "finishing"}
-        known = job.state in ON_DEVICE
-        return Active(
-            stage_id=job.stage_id,
-            name=job.task.name,
-            model=job.spec.model,
-            state=states.get(job.state, "waiting"),
-            fraction=job.fraction,
-            needed_bytes=job.lease.working if job.lease is not None else None,
-            needed_s=job.seconds() if known else None,
-        )
 
 
 def _configure(device: torch.device, budget: int) -> None:
@@ -481,5 +367,6 @@ def _configure(device: torch.device, budget: int) -> None:
         return
     # Read when the device is first used: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.cuda.set_device(device)
     total = torch.cuda.mem_get_info(device)[1]
     torch.cuda.set_per_process_memory_fraction(min(budget / total, 1.0), device)

@@ -23,13 +23,14 @@ from orfeas.gpu.manager import PARTS, GPUManager, Lease, ModelKey, PartKey, Pipe
 from orfeas.gpu.sampling import Item, Wish
 from orfeas.gpu.surfaces import Surfaces
 from orfeas.gpu.values import ConditionTokens, Latents
-from orfeas.stages.device import Order
+from orfeas.stages.device import Active, Order
 from orfeas.stages.exchange import Exchange, parameters_of, spec_of
 from orfeas.stages.registry import Result
 from orfeas.stages.task import Done, Task
 
 Before = Callable[["Unit"], None]
 """Told of every unit of work before it begins; what it raises is raised by the unit."""
+SHOWN = {"loading": "running", "ready": "running", "finishing": "finishing"}
 OVERFLOW = "The model's numbers overflowed in {precision}. Use another precision: float32 or bfloat16."
 
 
@@ -77,6 +78,8 @@ class Job:
     progressed: bool = False
     """A unit of work that is not repeated was done since memory was last missing."""
     crashes: int = 0
+    unit_bytes: int = 0
+    """Of a unit of work, counted."""
     used_s: float = 0.0
     """Of the device, its share of batches."""
     started: float = field(default_factory=time.perf_counter)
@@ -132,7 +135,9 @@ class Job:
 
     def need(self) -> Need:
         """Bytes beside the weights, as far as is known from measuring."""
-        return self.corrected(self.counted())
+        counted = self.counted()
+        self.unit_bytes = counted.unit
+        return self.corrected(counted)
 
     def corrected(self, counted: Need) -> Need:
         """A count with what was measured of such work."""
@@ -145,7 +150,7 @@ class Job:
     def learn(self, unit: Unit, seconds: float, needed: int | None) -> None:
         """Note what a unit of work, shared by `unit.size` jobs alike, took."""
         self.tools.forecast.learn_seconds(self.task.name, self.model, unit.size, seconds)
-        self.tools.forecast.learn_bytes(self.task.name, self.model, self.counted().unit * unit.size, needed)
+        self.tools.forecast.learn_bytes(self.task.name, self.model, self.unit_bytes * unit.size, needed)
 
     def unit(self) -> Unit:
         """What comes next."""
@@ -175,6 +180,19 @@ class Job:
         if self.spec.precision == "float32" and self.pipe.device.type != "cpu":
             return "Half precision (float16) needs half of it.", {"precision": "float16"}
         return "Use a smaller model, or a device with more memory.", {}
+
+    def active(self) -> Active:
+        """What a report says of it."""
+        known = self.lease is not None and self.state != "finishing"
+        return Active(
+            stage_id=self.stage_id,
+            name=self.task.name,
+            model=self.spec.model,
+            state=SHOWN.get(self.state, "waiting"),
+            fraction=self.fraction,
+            needed_bytes=self.lease.working if self.lease is not None else None,
+            needed_s=self.seconds() if known else None,
+        )
 
     def drop(self) -> None:
         """Let go of everything on the device."""
