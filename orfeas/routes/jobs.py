@@ -81,7 +81,17 @@ def cancel(job_id: str) -> Response:
 @blp.post(f"{JOBS}/<job_id>/retry")
 @idempotent
 @blp.response(202, JobSchema)
-@problems(blp, "job_not_found", "job_not_final", "asset_gone", "queue_full", "disk_full")
+@problems(
+    blp,
+    "job_not_found",
+    "job_not_final",
+    "asset_gone",
+    "model_unavailable",
+    "licence_territory",
+    "licence_unacknowledged",
+    "queue_full",
+    "disk_full",
+)
 @example(path={"job_id": JOB_ID})
 def retry(job_id: str) -> Response:
     """Run the same request again as a new job."""
@@ -98,7 +108,7 @@ def retry(job_id: str) -> Response:
 )  # fmt: skip
 @example(path={"job_id": JOB_ID}, request={"target_faces": 5000, "formats": ["stl"]})
 def derive(params: dict[str, Any], job_id: str) -> Response:
-    """Make another mesh of the kept field, as a new job."""
+    """Make another mesh of the kept latents or field, as a new job."""
     return created(services().jobs.derive(caller(), job_id, params))
 
 

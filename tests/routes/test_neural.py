@@ -13,7 +13,7 @@ import torch
 
 from tests.gpu.harness import assert_same_mesh
 from tests.gpu.hunyuan3d.golden import INPUTS
-from tests.routes.neural import Client, alone, pipe_of, serve
+from tests.routes.neural import FINAL, SMALL, Client, alone, pipe_of, serve
 
 FULL = os.environ.get("TEST_SCALE") == "full"
 TINY, TURBO, VIEWS = "hunyuan3d-dit-v2-tiny", "hunyuan3d-dit-v2-tiny-turbo", "hunyuan3d-dit-v2-tiny-mv"
@@ -183,6 +183,18 @@ def test_progress_counts_steps_and_a_cancelled_job_stops(client: Client) -> None
     assert cancelled["state"] == "cancelled"
     assert_latents(client, client.ended(kept), alone(TINY, 0, 60, seed=51))
     assert client.job(gone)["state"] == "cancelled"
+
+
+def test_estimates_and_batches_know_models_and_views(client: Client) -> None:
+    asset = client.ended(client.generate(model=TINY, steps=3))["request"]["image"]
+    found = client.ask("POST", "/api/v1/generations/estimate", json={"image": asset, "model": TURBO, "quality": 5})
+    estimate = found.json()
+    assert (estimate["engine"], estimate["model"], estimate["vram_mb"]) == ("hunyuan3d", TURBO, None)
+    assert [other["change"]["quality"] for other in estimate["alternatives"]] == [3, 1]
+    items = [{"image": asset, "model": TINY, "steps": 3}, {"images": {"front": asset, "back": asset}, "steps": 3}]
+    batch = client.ask("POST", "/api/v1/batches", json={"items": items, "defaults": SMALL}).json()
+    ended = [client.until({"id": entry["job_id"]}, lambda job: job["state"] in FINAL) for entry in batch["jobs"]]
+    assert [job["result"]["model"] for job in ended] == [TINY, VIEWS]
 
 
 def test_a_killed_device_costs_no_job_and_no_finished_sampling(client: Client) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orfeas.domain.caller import Caller
+from orfeas.domain.specs import ShapeDecode
 from orfeas.errors import (
+    AssetGoneError,
     CapabilityMissingError,
     FileNotFoundProblem,
     InvalidRequestError,
@@ -18,10 +20,11 @@ from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Plan, Source, privately
 from orfeas.jobs.views import JobState, JobView, RunRequest, RunView
 from orfeas.services.assets import Asset, AssetService
+from orfeas.services.engines import EngineService
 from orfeas.services.generation import downloads
 from orfeas.services.generation.downloads import StoredFile, Wanted
 from orfeas.services.generation.options import request_of
-from orfeas.services.plans import PREVIEW_SIZE, Pictures, ShapeRequest, conversion_plan, preview_plan
+from orfeas.services.plans import PREVIEW_SIZE, ModelRef, Pictures, ShapeRequest, conversion_plan, preview_plan
 
 Wait = Callable[[JobView], JobView]
 """Waits for a job as long as the request may, and returns it as it then is."""
@@ -30,9 +33,10 @@ Wait = Callable[[JobView], JobView]
 class GenerationFiles:
     """Find the files of generations, convert and render them."""
 
-    def __init__(self, jobs: Jobs, assets: AssetService) -> None:
+    def __init__(self, jobs: Jobs, assets: AssetService, engines: EngineService) -> None:
         self._jobs = jobs
         self._assets = assets
+        self._engines = engines
 
     def input_picture(self, caller: Caller, filename: str) -> StoredFile:
         """The stored input of a job by the name that links show."""
@@ -123,6 +127,7 @@ class GenerationFiles:
         size = self._assets.size(kept) if kept else None
         if kept and size is not None:
             return self._used(caller, kept, plan.outputs[0].media_type, name, size)
+        self._require_same_model(caller, run, plan)
         asked = RunRequest(type=kind, plan=plan, request={"job_id": job.id}, engine=run.engine, model=run.model)
         hidden = self._jobs.create(caller, job.surface, asked, hidden=True)
         if not hidden.state.final:
@@ -137,6 +142,15 @@ class GenerationFiles:
             raise ResultFailedError(f"{name} could not be made: {reason}", job_id=job.id, problem=making.error)
         made = making.result["assets"][0]
         return self._used(caller, made["asset_id"], plan.outputs[0].media_type, name, made["size_bytes"])
+
+    def _require_same_model(self, caller: Caller, run: RunView, plan: Plan) -> None:
+        """A shape that was swept is only made again by the files that made it."""
+        shape = Plan((), also=tuple(node for node in plan.nodes() if node.spec.name == ShapeDecode.name))
+        if not shape.also or self._jobs.cached(caller, shape):
+            return
+        model = ModelRef.read(run.settings["model"])
+        if not self._engines.unchanged(caller, model):
+            raise AssetGoneError(f"The mesh was removed and the files of {model.id} have changed; generate it again.")
 
 
 def _of_run(run: RunView, plan: Plan) -> Plan:

@@ -60,7 +60,7 @@ class GenerationService:
         self._engines = engines
         self._assets = assets
         self._notifier = notifier
-        self.files = GenerationFiles(jobs, assets)
+        self.files = GenerationFiles(jobs, assets, engines)
 
     # pictures
 
