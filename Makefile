@@ -19,12 +19,13 @@ test: $(VENV)/.installed-test node
 soak: $(VENV)/.installed-test node
 	@mkdir -p build
 	TEST_SCALE=full $(BIN)/python -m pytest -m "not gpu" --junitxml=build/soak.xml tests/survival tests/test_fuzz.py \
-	  tests/routes/test_assets.py tests/jobs tests/storage $(ARGS)
+	  tests/routes/test_assets.py tests/jobs tests/storage tests/gpu $(ARGS)
 	$(BIN)/python -m benchmarks.soak build/soak.xml
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.http
+	$(BIN)/python -m benchmarks.hunyuan3d
 
 bench-check: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.check
