@@ -5,6 +5,7 @@ Rendered once in `routes/problems.py`; the same object is a job's `error`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -252,6 +253,29 @@ class EmptyMeshError(OrfeasError):
 
 class PromptNotUnderstoodError(OrfeasError):
     status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "prompt_not_understood", "The prompt was not understood"
+    way_out: ClassVar[str] = (
+        "Use words of the vocabulary (GET /api/v1/presets?kind=vocabulary), or set ORFEAS_TEXT_TO_IMAGE_MODEL to a "
+        "text-to-image folder of diffusers, which takes any sentence."
+    )
+
+    @classmethod
+    def of(
+        cls,
+        reason: str,
+        *,
+        unrecognized_words: Sequence[str],
+        near: Mapping[str, Sequence[str]],
+        vocabulary: Mapping[str, Sequence[str]],
+    ) -> PromptNotUnderstoodError:
+        """The problem of a sentence, with what would be understood in its place."""
+        meant = "; ".join(f"{', '.join(alike)} in place of {word!r}" for word, alike in near.items())
+        return cls(
+            " ".join(part for part in (reason, f"Known are {meant}." if meant else "", cls.way_out) if part),
+            errors=[{"pointer": "/prompt", "detail": reason, "code": cls.code}],
+            unrecognized_words=[*unrecognized_words],
+            near={word: [*alike] for word, alike in near.items()},
+            vocabulary={kind: [*words] for kind, words in vocabulary.items()},
+        )
 
 
 class FormatUnavailableError(OrfeasError):
@@ -385,6 +409,16 @@ class StageTimeoutError(OrfeasError):
 class DeadlineExceededError(OrfeasError):
     status, code, title = HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", "The job took too long"
     retryable = True
+
+
+STANDARD_MEMBERS = ("type", "title", "status", "detail", "code", "errors", "error", "retryable")
+
+
+def rebuilt(problem: dict[str, Any]) -> OrfeasError:
+    """The error that a job kept as a problem, to be raised again."""
+    kind = all_problems().get(problem["code"], InternalError)
+    members = {name: value for name, value in problem.items() if name not in STANDARD_MEMBERS}
+    return kind(problem["detail"], errors=problem["errors"], **members)
 
 
 def all_problems() -> dict[str, type[OrfeasError]]:

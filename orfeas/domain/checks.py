@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orfeas.domain.presets import PRINTERS
+
+THIN_SHARE = 0.01
+"""Share of the surface above which walls count as too thin: rays near sharp edges are always short."""
+
 Measured = dict[str, Any]
 
 
@@ -32,6 +37,20 @@ def _fits(wanted: Any, measured: Measured) -> tuple[Any, bool]:
     return turned, all(size <= limit for size, limit in zip(turned, wanted, strict=True))
 
 
+def _walls(wanted: Any, measured: Measured) -> tuple[Any, bool]:
+    """Measured with rays against the thickest wall that the request asks for, its own or its printer's."""
+    walls = measured.get("wall_thickness")
+    if not walls or walls.get("thin_share") is None:
+        return walls, False
+    return walls, walls["thin_share"] <= THIN_SHARE
+
+
+def _printer(wanted: Any, measured: Measured) -> tuple[Any, bool]:
+    x, y, z = measured.get("extents_mm") or (0.0, 0.0, 0.0)
+    walls, thick_enough = _walls(wanted, measured)
+    return {"size_mm": [x, z, y], "wall_thickness": walls}, PRINTERS[wanted].holds((x, z, y)) and thick_enough
+
+
 CHECKS: dict[str, Callable[[Any, Measured], tuple[Any, bool]]] = {
     "watertight": _flag("is_watertight"),
     "single_body": _single_body,
@@ -39,6 +58,8 @@ CHECKS: dict[str, Callable[[Any, Measured], tuple[Any, bool]]] = {
     "min_faces": _at_least("face_count"),
     "max_file_bytes": _at_most("size_bytes"),
     "fits_mm": _fits,
+    "min_wall_mm": _walls,
+    "printer": _printer,
 }
 
 

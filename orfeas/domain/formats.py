@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 
-NO_USD = "This version has no writer for USDZ; download glb and convert it with a USD tool."
-NO_BLENDER = "This version has no Blender converter; download glb and import it in Blender."
+NO_USD = "Writing usdz needs the package usd-core: pip install 'orfeas[usd]', or ask for glb."
+NO_BLENDER = "fbx and blend need Blender on this server: set ORFEAS_BLENDER to its path, or ask for glb."
+BLENDER = os.environ.get("ORFEAS_BLENDER")  # as for the packages, what this process can write is known when it starts
+USD_REASON = None if find_spec("pxr") else NO_USD
+BLENDER_REASON = None if BLENDER and shutil.which(BLENDER) else NO_BLENDER
+BY_BLENDER = ("fbx", "blend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,9 @@ MESH_FORMATS = MappingProxyType(
             MeshFormat("gltf", "model/gltf+json", True, True, "m", unit_stated=True),
             MeshFormat("3mf", "model/3mf", True, False, "mm", upload_up_axis="z", unit_stated=True),
             MeshFormat("dae", "model/vnd.collada+xml", True, False, "m", unit_stated=True),
-            MeshFormat("usdz", "model/vnd.usdz+zip", True, True, "m", readable=False, reason=NO_USD),
-            MeshFormat("fbx", "application/octet-stream", True, True, "m", readable=False, reason=NO_BLENDER),
-            MeshFormat("blend", "application/octet-stream", True, True, "m", readable=False, reason=NO_BLENDER),
+            MeshFormat("usdz", "model/vnd.usdz+zip", True, True, "m", readable=False, reason=USD_REASON),
+            MeshFormat("fbx", "application/octet-stream", True, True, "m", readable=False, reason=BLENDER_REASON),
+            MeshFormat("blend", "application/octet-stream", True, True, "m", readable=False, reason=BLENDER_REASON),
         )
     }
 )

@@ -33,6 +33,10 @@ class BrokenMeshError(ValueError):
     """The file is no mesh of an accepted format; the text says why."""
 
 
+class NoFacesError(BrokenMeshError):
+    """The file is what it says, and holds nothing."""
+
+
 def sniff_mesh(data: bytes) -> MeshHeader:
     """The format of a mesh file by its content.
 
@@ -62,7 +66,7 @@ def _binary_stl_size(data: bytes) -> int:
 def _binary_stl(data: bytes) -> MeshHeader:
     (count,) = struct.unpack_from("<I", data, 80)
     if count == 0:
-        raise BrokenMeshError("the stl has no triangles")
+        raise NoFacesError("the stl has no triangles")
     return MeshHeader("stl", count)
 
 
@@ -79,7 +83,7 @@ def _ply(data: bytes) -> MeshHeader:
         raise BrokenMeshError("the ply header is incomplete")
     faces = _PLY_FACES.search(header[0].replace(b"\r\n", b"\n"))
     if faces is None or int(faces[1]) == 0:
-        raise BrokenMeshError("the ply has no faces")
+        raise NoFacesError("the ply has no faces")
     if len(header[2]) == 0:
         raise BrokenMeshError("the ply ends behind its header")
     return MeshHeader("ply", int(faces[1]))
@@ -88,7 +92,7 @@ def _ply(data: bytes) -> MeshHeader:
 def _off(data: bytes) -> MeshHeader:
     counts = _OFF.match(data[:HEAD_BYTES])
     if counts is None or int(counts[1]) == 0 or int(counts[2]) == 0:
-        raise BrokenMeshError("the off header names no vertices or faces")
+        raise NoFacesError("the off header names no vertices or faces")
     return MeshHeader("off", int(counts[2]))
 
 
@@ -155,7 +159,7 @@ def _obj(data: bytes) -> MeshHeader:
     if b"\0" in head or not all(_OBJ_LINE.match(line) for line in lines[:200]):
         raise BrokenMeshError("the obj has lines that no obj has")
     if not _OBJ_FACE.search(data):
-        raise BrokenMeshError("the obj has no faces")
+        raise NoFacesError("the obj has no faces")
     return MeshHeader("obj")
 
 
