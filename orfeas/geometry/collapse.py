@@ -22,7 +22,8 @@ FLIP_COSINE = 0.2  # a face may turn by less than 78 degrees
 class Collapser:
     """A mesh whose edges can be collapsed while its surface stays what it is, topologically."""
 
-    def __init__(self, vertices: Vertices, faces: Faces) -> None:
+    def __init__(self, vertices: Vertices, faces: Faces, frozen: NDArray[np.bool_] | None = None) -> None:
+        self._frozen: list[bool] = [False] * len(vertices) if frozen is None else frozen.tolist()
         self._place: list[Vector] = [(x, y, z) for x, y, z in vertices.tolist()]
         self._face: list[tuple[int, int, int] | None] = [(a, b, c) for a, b, c in faces.tolist()]
         self._around: list[set[int]] = [set() for _ in self._place]
@@ -88,6 +89,8 @@ class Collapser:
 
     def _collapse(self, one: int, two: int, place: Vector, *, budget: int, allow_flips: bool) -> bool:
         """Replace an edge by its first vertex, moved to a place; False where that would change the topology."""
+        if self._frozen[one] or self._frozen[two]:
+            return False
         gone = self._around[one] & self._around[two]
         if len(gone) > budget or not self._keeps_topology(one, two, gone):
             return False

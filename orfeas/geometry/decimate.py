@@ -16,7 +16,13 @@ Mask = NDArray[np.bool_]
 
 
 def decimate(
-    vertices: Vertices, faces: Faces, target: int, aggressiveness: float, *, keep_manifold: bool
+    vertices: Vertices,
+    faces: Faces,
+    target: int,
+    aggressiveness: float,
+    *,
+    keep_manifold: bool,
+    keep_border: bool = False,
 ) -> tuple[Vertices, Faces]:
     """Fewer faces by quadric edge collapse; about `target`, more where it stops short, seldom one less.
 
@@ -33,6 +39,8 @@ def decimate(
         How fast the error threshold grows; low values keep the shape better and may stop short.
     keep_manifold : bool
         Whether to look for torn places; pointless when the mesh has them already.
+    keep_border : bool
+        Whether vertices of open edges stay where they are.
 
     References
     ----------
@@ -40,7 +48,7 @@ def decimate(
     """
     guarded = np.zeros(len(faces), dtype=bool)
     for _ in range(ROUNDS):
-        places, merged, fewer = _pass(vertices, faces, guarded, target, aggressiveness)
+        places, merged, fewer = _pass(vertices, faces, guarded, target, aggressiveness, keep_border=keep_border)
         bad = torn(fewer, len(vertices)) if keep_manifold else np.zeros(0, dtype=bool)
         if not bad.any():
             break
@@ -52,7 +60,7 @@ def decimate(
 
 
 def _pass(
-    vertices: Vertices, faces: Faces, guarded: Mask, target: int, aggressiveness: float
+    vertices: Vertices, faces: Faces, guarded: Mask, target: int, aggressiveness: float, *, keep_border: bool
 ) -> tuple[Vertices, NDArray[np.intp], Faces]:
     """Simplify all faces but the guarded: places of all vertices, the one each was merged into, faces."""
     free = faces[~guarded]
@@ -63,11 +71,11 @@ def _pass(
         target_count=max(goal, 1),
         agg=aggressiveness,
         return_collapses=True,
-        preserve_border=bool(guarded.any()),
+        preserve_border=keep_border or bool(guarded.any()),
     )
     merged = _roots(len(vertices), np.asarray(collapses))
     left = merged[free]
-    names = np.unique(left[~collapsed(left)])
+    names, _ = compact(left[~collapsed(left)], len(vertices))
     places = vertices.copy()
     places[names] = points
     return places, merged, np.concatenate([names[np.asarray(triangles, dtype=np.int64)], faces[guarded]])

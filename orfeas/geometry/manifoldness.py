@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from orfeas.geometry.mesh import Faces
@@ -86,7 +86,7 @@ class Edges:
 
     @classmethod
     def of(cls, faces: Faces) -> Edges:
-        tail, head = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+        tail, head = faces.ravel(), faces[:, [1, 2, 0]].ravel()
         span = int(faces.max(initial=-1)) + 1
         key = np.minimum(tail, head) * span + np.maximum(tail, head)
         order = np.argsort(key, kind="stable")
@@ -118,12 +118,28 @@ def topology(faces: Faces) -> Topology:
         vertex_count=int(np.count_nonzero(np.bincount(tail))),
         edge_count=len(edges.start),
         face_count=len(faces),
-        body_count=int(parts(len(faces), *_neighbours(edges))[0]),
+        body_count=_body_count(len(faces), edges, one, two),
         boundary_edges=int((edges.count == 1).sum()),
         non_manifold_edges=int((edges.count > 2).sum()),
         inverted_edges=int(inverted.sum()),
-        fan_count=int(_fans(faces, one, two)[0]),
+        fan_count=int(fans(faces, one, two)[0]),
     )
+
+
+def _body_count(count: int, edges: Edges, one: Indices, two: Indices) -> int:
+    """Bodies of `count` faces; a graph with three links at each is there already where each edge has two faces."""
+    if 2 * len(one) != 3 * count:
+        return parts(count, *_neighbours(edges))[0]
+    links = np.ones(3 * count, dtype=np.int8), _twin(one, two) // 3, np.arange(0, 3 * count + 1, 3, dtype=np.int32)
+    # Links go both ways, so that strong components are bodies; their search needs no transposed copy.
+    return int(connected_components(csr_array(links, shape=(count, count)), connection="strong", return_labels=False))
+
+
+def _twin(one: Indices, two: Indices) -> NDArray[np.int32]:
+    """The directed edge on the other side of each, where all edges have two."""
+    twin = np.empty(2 * len(one), dtype=np.int32)
+    twin[one], twin[two] = two, one
+    return twin
 
 
 def bodies(faces: Faces) -> tuple[int, NDArray[np.int32]]:
@@ -141,9 +157,10 @@ def torn(faces: Faces, count: int) -> NDArray[np.bool_]:
     tail = faces.ravel()
     odd = edges.order[np.repeat(edges.count, edges.count) > 2]
     mask[tail[odd]] = True
-    corner_fan = _fans(faces, *edges.pairs())[1]
-    _, first = np.unique(corner_fan, return_index=True)
-    mask |= np.bincount(tail[first], minlength=count) > 1
+    number, corner_fan = fans(faces, *edges.pairs())
+    corner = np.empty(number, dtype=np.intp)
+    corner[corner_fan] = np.arange(len(tail))  # any one of each fan
+    mask |= np.bincount(tail[corner], minlength=count) > 1
     mask[faces[twins(faces)]] = True
     return mask
 
@@ -152,8 +169,10 @@ def twins(faces: Faces) -> NDArray[np.bool_]:
     """Faces that have the same three vertices as another one."""
     low, high = faces.min(axis=1), faces.max(axis=1)
     span = int(faces.max(initial=-1)) + 1
-    _, group, count = np.unique(low * span + high, return_inverse=True, return_counts=True)
-    several = np.flatnonzero(count[group] > 1)  # the same longest span of names: few, so compare those in full
+    key = (low * span + high) * span + (faces.sum(axis=1) - low - high)
+    order = np.argsort(key, kind="stable")
+    again = np.flatnonzero(np.diff(key[order]) == 0)  # beyond two million vertices keys wrap: compare in full
+    several = order[np.union1d(again, again + 1)]
     _, group, count = np.unique(np.sort(faces[several], axis=1), axis=0, return_inverse=True, return_counts=True)
     mask = np.zeros(len(faces), dtype=bool)
     mask[several] = count[group.ravel()] > 1
@@ -168,14 +187,30 @@ def _neighbours(edges: Edges) -> tuple[Indices, Indices]:
     return edges.order[later - 1] // 3, edges.order[later] // 3
 
 
-def _fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:
+def fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:
     """Corners joined across the edges with two faces: number of fans and the fan of each corner."""
     tail = faces.ravel()
+    if 2 * len(one) == len(tail) and (tail[one] != tail[two]).all():
+        return _turns(_twin(one, two))
     after = np.arange(len(tail)).reshape(-1, 3)[:, [1, 2, 0]].ravel()
     opposite = tail[one] != tail[two]
     at_tail = np.where(opposite, after[two], two)
     at_head = np.where(opposite, two, after[two])
     return parts(len(tail), np.concatenate([one, after[one]]), np.concatenate([at_tail, at_head]))
+
+
+def _turns(twin: NDArray[np.int32]) -> tuple[int, NDArray[np.int32]]:
+    """Fans of a closed, oriented surface: the cycles of corners around vertices, by steps that double."""
+    own = np.arange(len(twin), dtype=np.int32)
+    step = twin[own.reshape(-1, 3)[:, [2, 0, 1]].ravel()]
+    least = np.minimum(own, step)
+    while True:
+        further = np.minimum(least, least[step := step[step]])
+        if np.array_equal(further, least):
+            break
+        least = further
+    first = least == own
+    return int(np.count_nonzero(first)), (np.cumsum(first, dtype=np.int32) - 1)[least]
 
 
 def parts(count: int, one: Indices, two: Indices) -> tuple[int, NDArray[np.int32]]:

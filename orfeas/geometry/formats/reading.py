@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.exchange.dae import load_collada
 
 from orfeas.errors import EmptyMeshError, UnreadableMeshError
 from orfeas.geometry import colors
 from orfeas.geometry.formats.binary import STL_FACE
+from orfeas.geometry.formats.painting import spread
 from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.weld import by_position
+from orfeas.geometry.weld import same_place
 
 READABLE = ("stl", "obj", "ply", "off", "glb", "gltf", "3mf", "dae")
 MILLIMETRES = {"glb": 1000.0, "gltf": 1000.0}  # of the unit that a format prescribes
@@ -82,7 +85,7 @@ def read(data: bytes, file_format: str) -> Mesh:
     if file_format not in READABLE:
         raise UnreadableMeshError(f"Files of format {file_format} are not read here; {', '.join(READABLE)} are.")
     try:
-        mesh = _binary_stl(data) if file_format == "stl" else None
+        mesh = binary_stl(data) if file_format == "stl" else None
         mesh = mesh or _by_trimesh(data, file_format)
     except (UnreadableMeshError, EmptyMeshError):
         raise
@@ -95,7 +98,7 @@ def read(data: bytes, file_format: str) -> Mesh:
     return mesh
 
 
-def _binary_stl(data: bytes) -> Mesh | None:
+def binary_stl(data: bytes) -> Mesh | None:
     """A binary STL file, known by its length; None for another one."""
     if len(data) < 84 or len(data) != 84 + 50 * (count := struct.unpack_from("<I", data, 80)[0]):
         return None
@@ -104,23 +107,42 @@ def _binary_stl(data: bytes) -> Mesh | None:
 
 
 def _by_trimesh(data: bytes, file_format: str) -> Mesh:
-    _refuse_hazards(data, file_format)
-    packed = file_format == "obj" and data[:4] == b"PK\x03\x04"
-    scene = trimesh.load_scene(
-        BytesIO(data),
-        file_type="zip" if packed else file_format,
-        resolver=None if packed else _NoFiles(),
-        process=False,
-        maintain_order=True,
-    )
+    refuse_hazards(data, file_format)
+    scene = loaded(data, file_format)
     parts = [part for part in _placed(scene) if len(part.faces)]
     if not parts:
         raise EmptyMeshError(f"The {file_format} file holds no faces.")
     mesh = parts[0] if len(parts) == 1 else _joined(parts)
-    return mesh.moved(mesh.vertices * _factor(scene, file_format))
+    return mesh.moved(mesh.vertices * factor(scene, file_format))
 
 
-def _refuse_hazards(data: bytes, file_format: str) -> None:
+def loaded(data: bytes, file_format: str) -> Any:
+    """The scene that a file describes, as trimesh has it."""
+    packed = file_format == "obj" and data[:4] == b"PK\x03\x04"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the parser's own arithmetic, on parts without texture coordinates
+        if file_format == "dae":
+            return _collada(data)
+        return trimesh.load_scene(
+            BytesIO(data),
+            file_type="zip" if packed else file_format,
+            resolver=None if packed else _NoFiles(),
+            process=False,
+            maintain_order=True,
+        )
+
+
+def _collada(data: bytes) -> Any:
+    """The scene of a COLLADA file; where corners have colours, these instead of the material, which would hide them."""
+    found = load_collada(BytesIO(data), resolver=_NoFiles())  # type: ignore[no-untyped-call]
+    for shape in found["geometry"].values():
+        if shape["vertex_colors"] is not None:
+            shape["visual"] = None
+        shape |= {"process": False}
+    return trimesh.load_scene(found)
+
+
+def refuse_hazards(data: bytes, file_format: str) -> None:
     """Refuse archives that unpack to far more than they hold and XML with a document type."""
     texts = [data] if file_format == "dae" else []
     if data[:4] == b"PK\x03\x04":
@@ -134,7 +156,7 @@ def _refuse_hazards(data: bytes, file_format: str) -> None:
             raise UnreadableMeshError("XML with a document type, or not in UTF-8, is not read.")
 
 
-def _factor(scene: Any, file_format: str) -> float:
+def factor(scene: Any, file_format: str) -> float:
     """Millimetres in a unit of the file."""
     if file_format in MILLIMETRES:
         return MILLIMETRES[file_format]
@@ -153,7 +175,7 @@ def _placed(scene: Any) -> Iterator[Mesh]:
             vertices = _moved(np.asarray(part.vertices, dtype=np.float64), np.asarray(matrix, dtype=np.float64))
             faces = np.asarray(part.faces, dtype=np.int64)
             # A mirroring node turns faces inside out.
-            yield _part(part, vertices, faces if np.linalg.det(matrix[:3, :3]) > 0.0 else faces[:, ::-1])
+            yield part_of(part, vertices, faces if np.linalg.det(matrix[:3, :3]) > 0.0 else faces[:, ::-1])
 
 
 def _moved(vertices: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,13 +185,15 @@ def _moved(vertices: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArra
     return np.stack(rows, axis=1)
 
 
-def _part(part: Any, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
-    """One piece of a scene with its colours as a mesh holds them."""
+def part_of(
+    part: Any, vertices: NDArray[np.float64], faces: NDArray[np.int64], painted: NDArray[np.uint8] | None = None
+) -> Mesh:
+    """One piece of a scene with its colours as a mesh holds them: a picture, or colours of vertices."""
     uv = getattr(part.visual, "uv", None)
     texture = _image(getattr(part.visual, "material", None))
     if uv is not None and texture is not None and len(uv) == len(vertices):
         return _welded(vertices, faces, corner_uv=np.asarray(uv, dtype=np.float32)[faces], texture=texture)
-    return _welded(vertices, faces, painted=_vertex_colors(part))
+    return _welded(vertices, faces, painted=_vertex_colors(part) if painted is None else painted)
 
 
 def _image(material: Any) -> NDArray[np.uint8] | None:
@@ -183,8 +207,24 @@ def _vertex_colors(part: Any) -> NDArray[np.uint8] | None:
     visual = part.visual
     if visual.kind == "vertex":
         return np.asarray(visual.vertex_colors, dtype=np.uint8)
+    if visual.kind == "face":
+        codes = np.repeat(np.asarray(visual.face_colors, dtype=np.uint8), 3, axis=0)
+        return spread(len(part.vertices), np.asarray(part.faces).ravel(), codes)
     shorts = getattr(visual, "vertex_attributes", {}).get("color")
-    return None if shorts is None else _from_linear(np.asarray(shorts))
+    return _ply_colors(part) if shorts is None else _from_linear(np.asarray(shorts))
+
+
+def _ply_colors(part: Any) -> NDArray[np.uint8] | None:
+    """Colours of a PLY file that has texture coordinates too, for which trimesh drops them."""
+    rows = part.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
+    names = getattr(getattr(rows, "dtype", None), "names", None) or ()
+    if rows is None or len(rows) != len(part.vertices) or not {"red", "green", "blue"} <= set(names):
+        return None
+    channels = [np.asarray(rows[name]).ravel() for name in ("red", "green", "blue", "alpha") if name in names]
+    if any(channel.dtype != np.uint8 for channel in channels):
+        return None
+    alpha = np.full(len(rows), 255, dtype=np.uint8)
+    return np.stack([*channels, alpha][:4], axis=1)
 
 
 def _from_linear(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -203,8 +243,9 @@ def _welded(
     texture: NDArray[np.uint8] | None = None,
     painted: NDArray[np.uint8] | None = None,
 ) -> Mesh:
-    first, merged = by_position(vertices, faces)
-    return Mesh(vertices[first], merged, corner_uv, texture, None if painted is None else painted[first])
+    first, group = same_place(vertices)
+    mixed = painted if painted is None or len(first) == len(vertices) else spread(len(first), group, painted)
+    return Mesh(vertices[first], group[faces], corner_uv, texture, None if mixed is None else mixed)
 
 
 def _joined(parts: list[Mesh]) -> Mesh:

@@ -43,23 +43,38 @@ RELATIONS = (
 def write_3mf(mesh: Mesh, provenance: Mapping[str, Any], name: str) -> bytes:
     """A 3MF package in millimetres; colours, sampled at the vertices, as a colour group."""
     painted = colors.of_vertices(mesh)
-    model = _model(mesh, painted, json.dumps(dict(provenance), separators=(",", ":"), ensure_ascii=False), name)
+    group, use = ("", "") if painted is None else (color_group(painted), ' pid="1" pindex="0"')
+    head = f'{group}<object id="2" type="model" name={quoteattr(name)}{use}>\n'
+    resources = head + mesh_element(mesh, painted) + "</object>\n"
+    return packed(document(resources, 2, provenance, name, coloured=painted is not None))
+
+
+def packed(model: str) -> bytes:
+    """The package around a model."""
     files = {"[Content_Types].xml": CONTENT_TYPES, "_rels/.rels": RELATIONS, "3D/3dmodel.model": model}
     return pack({path: text.encode() for path, text in files.items()})
 
 
-def _model(mesh: Mesh, painted: NDArray[np.uint8] | None, provenance: str, name: str) -> str:
-    namespaces = f'xmlns="{CORE}" xmlns:o="{OWN}"' + ("" if painted is None else f' xmlns:m="{MATERIAL}"')
-    group, use = ("", "") if painted is None else (_color_group(painted), ' pid="1" pindex="0"')
+def document(resources: str, item: int, provenance: Mapping[str, Any], name: str, *, coloured: bool) -> str:
+    """A 3MF model of these resources that builds one of them."""
+    namespaces = f'xmlns="{CORE}" xmlns:o="{OWN}"' + (f' xmlns:m="{MATERIAL}"' if coloured else "")
+    recipe = json.dumps(dict(provenance), separators=(",", ":"), ensure_ascii=False)
     return (
         f'{DECLARATION}<model unit="millimeter" xml:lang="en-US" {namespaces}>\n'
         f'<metadata name="Title">{escape(name)}</metadata>\n<metadata name="Application">orfeas</metadata>\n'
-        f'<metadata name="o:provenance">{escape(provenance)}</metadata>\n'
-        f'<resources>\n{group}<object id="2" type="model" name={quoteattr(name)}{use}>\n<mesh>\n<vertices>\n'
+        f'<metadata name="o:provenance">{escape(recipe)}</metadata>\n'
+        f'<resources>\n{resources}</resources>\n<build><item objectid="{item}"/></build>\n</model>\n'
+    )
+
+
+def mesh_element(mesh: Mesh, painted: NDArray[np.uint8] | None, group: int = 1) -> str:
+    """Vertices and triangles, which name the colours of a group."""
+    return (
+        "<mesh>\n<vertices>\n"
         + rows(f'<vertex x="{NUMBER}" y="{NUMBER}" z="{NUMBER}"/>\n', places(mesh))
         + "</vertices>\n<triangles>\n"
-        + _triangles(mesh, painted)
-        + '</triangles>\n</mesh>\n</object>\n</resources>\n<build><item objectid="2"/></build>\n</model>\n'
+        + _triangles(mesh, painted, group)
+        + "</triangles>\n</mesh>\n"
     )
 
 
@@ -70,24 +85,27 @@ def _palette(painted: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.
     return distinct.astype(">u4").view(np.uint8).reshape(-1, 4), which.ravel()
 
 
-def _color_group(painted: NDArray[np.uint8]) -> str:
+def color_group(painted: NDArray[np.uint8], group: int = 1) -> str:
+    """The different colours of vertices."""
     palette, _ = _palette(painted)
-    return '<m:colorgroup id="1">\n' + rows('<m:color color="#%02X%02X%02X%02X"/>\n', palette) + "</m:colorgroup>\n"
+    return (
+        f'<m:colorgroup id="{group}">\n' + rows('<m:color color="#%02X%02X%02X%02X"/>\n', palette) + "</m:colorgroup>\n"
+    )
 
 
-def _triangles(mesh: Mesh, painted: NDArray[np.uint8] | None) -> str:
+def _triangles(mesh: Mesh, painted: NDArray[np.uint8] | None, group: int) -> str:
     if painted is None:
         return rows('<triangle v1="%d" v2="%d" v3="%d"/>\n', mesh.faces)
     _, which = _palette(painted)
-    line = '<triangle v1="%d" v2="%d" v3="%d" pid="1" p1="%d" p2="%d" p3="%d"/>\n'
+    line = f'<triangle v1="%d" v2="%d" v3="%d" pid="{group}" p1="%d" p2="%d" p3="%d"/>\n'
     return rows(line, np.concatenate([mesh.faces, which[mesh.faces]], axis=1))
 
 
 def write_dae(mesh: Mesh, up_axis: str, name: str) -> bytes:
     """A COLLADA file that counts metres: millimetres under a node scaled 0.001; colours at the vertices."""
     painted = colors.of_vertices(mesh)
-    label = escape(name)
-    color_source = "" if painted is None else _source("colors", np.round(painted / 255.0, 4), "RGBA")
+    label = escaped(name)
+    color_source = "" if painted is None else source("colors", np.round(painted / 255.0, 4), "RGBA")
     color_input = "" if painted is None else '<input semantic="COLOR" source="#colors" offset="0" set="0"/>'
     plain = "1 1 1 1" if painted is not None else "0.8 0.8 0.8 1"
     faces = " ".join(map(str, mesh.faces.ravel().tolist()))
@@ -100,7 +118,7 @@ def write_dae(mesh: Mesh, up_axis: str, name: str) -> bytes:
         f"<diffuse><color>{plain}</color></diffuse></lambert></technique></profile_COMMON></effect></library_effects>\n"
         '<library_materials><material id="material"><instance_effect url="#effect"/></material></library_materials>\n'
         f'<library_geometries><geometry id="geometry" name="{label}"><mesh>\n'
-        + _source("positions", places(mesh), "XYZ")
+        + source("positions", places(mesh), "XYZ")
         + color_source
         + '<vertices id="vertices"><input semantic="POSITION" source="#positions"/></vertices>\n'
         f'<triangles count="{len(mesh.faces)}" material="surface">'
@@ -115,7 +133,13 @@ def write_dae(mesh: Mesh, up_axis: str, name: str) -> bytes:
     ).encode()
 
 
-def _source(name: str, values: NDArray[np.float64], axes: str) -> str:
+def escaped(name: str) -> str:
+    """A name inside quotes."""
+    return escape(name, {'"': "&quot;"})
+
+
+def source(name: str, values: NDArray[np.float64], axes: str) -> str:
+    """A COLLADA source of rows of numbers."""
     numbers = rows(" ".join([NUMBER] * len(axes)) + "\n", values)
     params = "".join(f'<param name="{axis}" type="float"/>' for axis in axes)
     return (
