@@ -18,7 +18,7 @@ from functools import partial
 
 import torch
 
-from orfeas.domain.specs import ModelClear, ModelLoad, ModelUnload, ShapeDecode, ShapeEncode, ShapeSample
+from orfeas.domain.specs import GenerateImage, ModelClear, ModelLoad, ModelUnload, ShapeDecode, ShapeEncode, ShapeSample
 from orfeas.errors import GPUMemoryError, InternalError, ModelInUseError, OrfeasError
 from orfeas.gpu.decoding import DecodeJob
 from orfeas.gpu.desk import Desk
@@ -26,8 +26,9 @@ from orfeas.gpu.fairness import Fairness
 from orfeas.gpu.forecast import Forecast
 from orfeas.gpu.jobs import Before, EncodeJob, Job, LoadJob, SampleJob, Tools, Unit
 from orfeas.gpu.ladder import Ladder
-from orfeas.gpu.manager import GPUManager, PipelineWeights
+from orfeas.gpu.manager import GPUManager
 from orfeas.gpu.memory import is_lost, is_shortage, memory_of
+from orfeas.gpu.pictures import PictureJob, opened
 from orfeas.gpu.sampling import Sampler
 from orfeas.gpu.surfaces import Surfaces
 from orfeas.stages.device import (
@@ -50,6 +51,7 @@ MAX_CRASHES = 2
 BACKGROUND_THREADS = 4
 SAVE_EVERY_S = 30.0
 KINDS: dict[str, type[Job]] = {
+    GenerateImage.name: PictureJob,
     ShapeEncode.name: EncodeJob,
     ShapeSample.name: SampleJob,
     ShapeDecode.name: DecodeJob,
@@ -89,7 +91,7 @@ class Device:
         self._memory = memory_of(device, settings.memory_bytes)
         budget = int(self._memory.total * settings.memory_share)
         _configure(device, budget)
-        self.manager = GPUManager(partial(PipelineWeights, settings.model_dir, device=device), budget, clock=clock)
+        self.manager = GPUManager(partial(opened, settings.model_dir, device=device), budget, clock=clock)
         self.forecast = Forecast(settings.forecast_file, device=self._memory.name)
         self._own_surfaces = None if surfaces is not None else Surfaces()
         self._background = ThreadPoolExecutor(BACKGROUND_THREADS, "device-background")
@@ -106,6 +108,8 @@ class Device:
         self._desk = Desk(self._tools, settings.batch_max, clock)
         self._batches: Counter[int] = Counter()
         self._saved_at = clock()
+        self._item_bytes = 0
+        """Working memory of the item that was evaluated last."""
 
     # what the process around it calls
 
@@ -171,7 +175,18 @@ class Device:
             evictions=manager.tally.evictions,
             oom_retries=self._ladder.retries,
             ladder=dict(manager.tally.ladder),
+            memory_reserved=memory.reserved,
+            memory_free=memory.free,
+            best_batch=self._best_batch(),
         )
+
+    def _best_batch(self) -> int:
+        """What was measured, within what may be and within the memory that is left beside one item."""
+        best = min(self.forecast.best_batch(ShapeSample.name), self.settings.batch_max)
+        if self._item_bytes:
+            left = self.manager.budget - self.manager.used
+            best = min(best, 1 + left // self._item_bytes)
+        return max(best, 1)
 
     def close(self) -> None:
         """Drop everything; the events of what was on the device are lost."""
@@ -197,6 +212,8 @@ class Device:
 
     def _admit_one(self, job: Job) -> None:
         """Promise memory to a job, with smaller chunks if it needs more than there is."""
+        if isinstance(job, LoadJob) and job.spec.swap and not self._let_others_go(job, job.spec.swap):
+            return
         try:
             job.lease = self.manager.acquire(job.lease_parts, job.need().total)
         except GPUMemoryError as error:
@@ -213,6 +230,24 @@ class Device:
         job.started = time.perf_counter()
         job.state = "loading" if job.lease.missing else "ready"
         self._desk.ready(job)
+
+    def _let_others_go(self, job: Job, when: str) -> bool:
+        """Unload all models but the one of a job; False while some are at work and it may wait for them.
+
+        Who waits for memory is behind this job, so what is at work comes to an end.
+        """
+        others = {use.place for use in self.manager.uses()} - {job.key.place}
+        busy = sorted(place for place in others if self.manager.in_use(place))
+        if busy:
+            names = ", ".join(self.manager.ids.get(place, place) for place in busy)
+            waited = self._clock() - job.waiting_since
+            if when == "now" or waited > self.settings.wait_s:
+                raise ModelInUseError(f"{names}: at work. Wait for its jobs to end or cancel them, then swap.")
+            return False
+        for place in others:
+            self.manager.unload(place)
+        self._memory.release()
+        return True
 
     # the device's work
 
@@ -261,7 +296,7 @@ class Device:
 
     def _sample(self, group: Hashable, ranked: Sequence[Job]) -> None:
         sampler = self._desk.samplers[group]
-        self._evaluate(sampler, group, ranked[: sampler.limit])
+        self._evaluate(sampler, group, _together(ranked, sampler.limit))
 
     def _evaluate(self, sampler: Sampler, group: Hashable, jobs: Sequence[Job]) -> None:
         numbers = tuple(job.stage_id for job in jobs)
@@ -318,6 +353,9 @@ class Device:
             job.used_s += seconds / len(jobs)
         if unit.kind != "load":
             jobs[0].learn(unit, seconds, needed)
+        if unit.kind == "evaluation":
+            self.forecast.learn_batch(ShapeSample.name, jobs[0].model, unit.size, seconds)
+            self._item_bytes = jobs[0].lease.working if jobs[0].lease is not None else self._item_bytes
 
     # the rest
 
@@ -359,6 +397,17 @@ class Device:
     @property
     def _overdue(self) -> bool:
         return self.settings.idle_s > 0 and self.manager.idle_since(self._clock() - self.settings.idle_s)
+
+
+def _together(ranked: Sequence[Job], limit: int) -> list[Job]:
+    """The first jobs of a rank that one evaluation may hold: no more than any of them allows."""
+    chosen: list[Job] = []
+    for job in ranked:
+        allowed = min(limit, job.order.batch_limit or limit)
+        if len(chosen) < allowed:
+            chosen.append(job)
+            limit = allowed
+    return chosen
 
 
 def _configure(device: torch.device, budget: int) -> None:

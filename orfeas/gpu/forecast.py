@@ -25,6 +25,10 @@ WORTH_MEASURING = 32 << 20
 """Smaller pieces of work drown in what else the process does."""
 FACTORS = (0.25, 8.0)
 FALL, TIME_WEIGHT = 0.1, 0.2
+BATCH_OF = " x"
+"""Between the name of a kind of work and the size of its batch, in the names of measurements."""
+CLOSE = 1.05
+"""Times that differ by less than this are alike: what is measured on a shared machine scatters as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,22 @@ class Forecast:
         known.seconds = each if known.seconds is None else known.seconds + TIME_WEIGHT * (each - known.seconds)
         self._changed = True
 
+    def learn_batch(self, work: str, model: str, size: int, seconds: float) -> None:
+        """Note how long a batch of so many items took."""
+        self.learn_seconds(f"{work}{BATCH_OF}{size}", model, size, seconds)
+
+    def best_batch(self, work: str) -> int:
+        """The smallest batch that is about as fast for an item as any that was measured; 1 before there are two.
+
+        Of several models the smallest of theirs.
+        """
+        found: dict[str, dict[int, float]] = {}
+        for key, known in self._known.items():
+            name, _, size = key.rpartition(BATCH_OF)
+            if name.startswith(f"{self._device} ") and name.endswith(f" {work}") and known.seconds is not None:
+                found.setdefault(name, {})[int(size)] = known.seconds
+        return min((_fastest(measured) for measured in found.values()), default=1)
+
     def save(self) -> None:
         """Write what is new, all at once or not at all."""
         if self._path is None or not self._changed:
@@ -112,6 +132,12 @@ class Forecast:
 
     def _key(self, work: str, model: str) -> str:
         return f"{self._device} {model} {work}"
+
+
+def _fastest(measured: dict[int, float]) -> int:
+    """The smallest size whose seconds for an item are within `CLOSE` of the least."""
+    least = min(measured.values())
+    return min(size for size, seconds in measured.items() if seconds <= least * CLOSE)
 
 
 @dataclass(frozen=True, slots=True)

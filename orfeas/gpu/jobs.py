@@ -91,10 +91,13 @@ class Job:
 
     def __post_init__(self) -> None:
         self.spec = cast(DeviceSpec, parameters_of(spec_of(self.task.name), self.task.parameters))
-        self.key = ModelKey(self.spec.place, self.spec.precision, self._vae())
+        self.key = ModelKey(self.spec.place, self.spec.precision, self._vae(), self._compiled())
 
     def _vae(self) -> str:
         return ""
+
+    def _compiled(self) -> bool:
+        return False
 
     @property
     def pipe(self) -> Hunyuan3DPipeline:
@@ -104,7 +107,8 @@ class Job:
     @property
     def model(self) -> str:
         """Its name in forecasts."""
-        return f"{self.key.vae or self.key.place} {self.key.precision}"
+        compiled = " compiled" if self.key.compiled else ""
+        return f"{self.key.vae or self.key.place} {self.key.precision}{compiled}"
 
     @property
     def group(self) -> Hashable:
@@ -281,6 +285,9 @@ class SampleJob(Job):
     weight: ClassVar[float] = 1.0
     _item: Item | None = None
     _count = 0
+
+    def _compiled(self) -> bool:
+        return self.spec.compiled
 
     @property
     def group(self) -> Hashable:

@@ -29,11 +29,16 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 class ModelKey(NamedTuple):
-    """Weights in a precision. `vae` is the folder of another decoder than the checkpoint's own."""
+    """Weights in a precision. `vae` is the folder of another decoder than the checkpoint's own.
+
+    With `compiled` the denoiser runs through torch.compile. `kind` is shape, or picture for a diffusers folder.
+    """
 
     place: str
     precision: str
     vae: str = ""
+    compiled: bool = False
+    kind: str = "shape"
 
 
 class PartKey(NamedTuple):
@@ -62,7 +67,7 @@ class PipelineWeights:
         self.pipe = Hunyuan3DPipeline.from_pretrained(
             model_dir, repo, subfolder,
             device=device, dtype=DTYPES[key.precision], offload=True,
-            vae_repo=vae_repo or None, vae_subfolder=vae_subfolder or None,
+            vae_repo=vae_repo or None, vae_subfolder=vae_subfolder or None, compile_denoiser=key.compiled,
         )  # fmt: skip
         self._bytes = _part_bytes(self.pipe)
 
@@ -256,6 +261,10 @@ class GPUManager:
             self._evict(part)
         return freed
 
+    def in_use(self, place: str) -> bool:
+        """Whether a stage on the device has parts of a model."""
+        return any(part.model.place == place and resident.users for part, resident in self._residents.items())
+
     def unload(self, place: str) -> int:
         """Drop a model; the bytes that are free then.
 
@@ -264,7 +273,7 @@ class GPUManager:
         ModelInUseError
             A stage on the device uses it.
         """
-        if any(part.model.place == place and resident.users for part, resident in self._residents.items()):
+        if self.in_use(place):
             name = self.ids.get(place, place)
             raise ModelInUseError(f"{name} is at work. Wait for its jobs to end or cancel them, then unload it.")
         freed = self.let_go(place=place)

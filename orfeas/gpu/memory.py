@@ -67,6 +67,16 @@ class Memory:
         return None
 
     @property
+    def reserved(self) -> int | None:
+        """Bytes that the allocator has taken, None where nobody counts them."""
+        return None
+
+    @property
+    def free(self) -> int | None:
+        """Bytes that no process has taken, None where the driver does not say."""
+        return None
+
+    @property
     def utilisation(self) -> float | None:
         """Share of the last moment in which the device was busy, None where the driver does not say."""
         return None
@@ -125,6 +135,14 @@ class CudaMemory(Memory):
     def peak(self) -> int | None:
         return self._most
 
+    @property
+    def reserved(self) -> int | None:
+        return int(torch.cuda.memory_reserved(self.device))
+
+    @property
+    def free(self) -> int | None:
+        return int(torch.cuda.mem_get_info(self.device)[0])
+
     _most = 0
 
     @property
@@ -179,6 +197,10 @@ class MpsMemory(Memory):
     @property
     def allocated(self) -> int | None:
         return int(torch.mps.current_allocated_memory())
+
+    @property
+    def reserved(self) -> int | None:
+        return int(torch.mps.driver_allocated_memory())
 
     def release(self) -> None:
         gc.collect()

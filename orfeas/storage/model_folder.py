@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +153,17 @@ class ModelFolder:
     def discard_staged(self, place: str) -> None:
         """Forget what was staged."""
         shutil.rmtree(self.staging(place), ignore_errors=True)
+
+    def discard_unfinished(self, keep: Collection[str]) -> int:
+        """Forget what was staged for all but the places to keep, and what was to be removed; the freed bytes."""
+        freed = 0
+        kept = {_flat(place) for place in keep}
+        for folder in [path for path in (self._root / INCOMING).glob("*") if path.is_dir() and path.name not in kept]:
+            place = folder.name.replace("+", "/")
+            if folder.name.startswith("removed-") or not self.is_locked(place):
+                freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                shutil.rmtree(folder, ignore_errors=True)
+        return freed
 
     def _set_aside(self, place: str) -> Path | None:
         target = self.path(place)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 metadata = MetaData(
@@ -102,9 +103,12 @@ runs = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("deadline", Float),
+    Column("monitored", Boolean, nullable=False, server_default=true()),
     UniqueConstraint("job_id", "number"),
     Index(None, "state", "priority", "created_at"),
     Index(None, "finished_at"),
+    Index(None, "state", "cached", "finished_at"),
+    Index(None, "profile", "state", "cached", "finished_at"),
 )
 
 stages = Table(
@@ -124,6 +128,8 @@ stages = Table(
     Column("state", String(8), nullable=False),
     Column("priority", Integer, nullable=False, server_default="5"),
     Column("wanted_at", Float),
+    Column("batch_limit", Integer),
+    Column("after_job", String(36)),
     Column("owner", String(40)),
     Column("lease_until", Float),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -139,10 +145,19 @@ stages = Table(
     UniqueConstraint("tenant", "fingerprint"),
     Index(None, "queue", "state", "priority", "wanted_at"),
     Index(
+        "ix_stages_after_job",
+        "after_job",
+        sqlite_where=text("after_job IS NOT NULL"),
+        postgresql_where=text("after_job IS NOT NULL"),
+    ),
+    Index(
         "ix_stages_running", "owner", sqlite_where=text("owner IS NOT NULL"), postgresql_where=text("owner IS NOT NULL")
     ),
 )
-"""Memoised work. `output` is the hash of its blob; NULL where the report is all there is."""
+"""Memoised work. `output` is the hash of its blob; NULL where the report is all there is.
+
+A stage with `after_job` is not begun before that job has ended.
+"""
 
 stage_inputs = Table(
     "stage_inputs",
@@ -318,3 +333,45 @@ model_acknowledgements = Table(
     Column("acknowledged_at", Float, nullable=False),
 )
 """Who accepted the terms of a model, and what for."""
+
+scenes = Table(
+    "scenes",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("lighting", String(32), nullable=False),
+    Column("camera", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("ix_scenes_tenant_created_at_id", "tenant", "created_at", "id"),
+)
+
+scene_objects = Table(
+    "scene_objects",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("scene_id", String(36), ForeignKey("scenes.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("place", Integer, nullable=False),
+    Column("asset_id", String(64), nullable=False, index=True),
+    Column("members", JSON, nullable=False),
+)
+"""What stands in a scene, in the order of `place`; `members` are name, position, rotation, scale, material, visible."""
+
+agent_messages = Table(
+    "agent_messages",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("job_id", String(36), nullable=False, index=True),
+    Column("sender", String(32), nullable=False),
+    Column("receiver", String(32), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("sent_at", Float, nullable=False),
+    Column("received_at", Float),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("ok", Boolean),
+    Column("seconds", Float),
+    Column("quality", Float),
+)
+"""What agents tell each other. `kind` is task or result; a result has `ok`, `seconds` and the `quality` it measured."""
