@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 REPORT_EVERY_S = 0.25
 REPORT_STEP = 0.01
 STAGES = ("orfeas.stages.all",)
-IO_STAGES = ("orfeas.stages.models",)
+IO_STAGES = ("orfeas.stages.llm", "orfeas.stages.models", "orfeas.services.agents.steps")
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 TOO_MUCH_MEMORY = "The stage needed more than {limit_mb} MB. Try a lower quality or a smaller input."
 

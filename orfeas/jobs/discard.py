@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Select, Text, cast, select, update
 
 from orfeas.jobs.views import JobInput
-from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, run_stages, runs, stages
+from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, run_stages, runs, scene_objects, scenes, stages
 
 UNUSED_UPLOAD_S = 24 * 3600.0
 
@@ -50,5 +50,15 @@ def references(asset_id: str, tenant: str) -> Select[tuple[str]]:
     return select(jobs.c.id).where(jobs.c.tenant == tenant, used)
 
 
+def scenes_with(asset_id: str, tenant: str) -> Select[tuple[str]]:
+    """The scenes in which an asset stands."""
+    return (
+        select(scenes.c.id)
+        .join(scene_objects, scene_objects.c.scene_id == scenes.c.id)
+        .where(scenes.c.tenant == tenant, scene_objects.c.asset_id == asset_id)
+    )
+
+
 def _listed(connection: Connection, asset_id: str, tenant: str) -> bool:
-    return connection.execute(references(asset_id, tenant).limit(1)).first() is not None
+    used = (references(asset_id, tenant), scenes_with(asset_id, tenant))
+    return any(connection.execute(query.limit(1)).first() is not None for query in used)

@@ -58,26 +58,31 @@ def enlist(
     run_id: str,
     priority: int,
     now: float,
+    position: int = 0,
 ) -> Enlisted:
-    """Write the run's interest in every stage of the plan and want those that are absent."""
+    """Write the run's interest in every stage of the plan and want those that are absent.
+
+    `position` is that of the first stage among all of the run.
+    """
     nodes: list[dict[str, Any]] = document["nodes"]
     rows = _rows(connection, tenant, nodes)
     targets = set(document["targets"])
     needed = _needed(blobs, nodes, rows, targets)
     unfinished_targets = [rows[fp] for fp in needed if fp in targets]
     joined = bool(unfinished_targets) and all(row.state in ("wanted", "running") for row in unfinished_targets)
-    want(connection, [rows[fp] for fp in needed], priority=priority, now=now)
+    limit = document.get("batch_limit")
+    want(connection, [rows[fp] for fp in needed], priority=priority, now=now, batch_limit=limit)
     connection.execute(
         run_stages.insert(),
         [
             {
                 "run_id": run_id,
                 "stage_id": rows[node["fingerprint"]].id,
-                "position": position,
+                "position": place,
                 "target": node["fingerprint"] in targets,
                 "interest": node["fingerprint"] in needed,
             }
-            for position, node in enumerate(nodes)
+            for place, node in enumerate(nodes, position)
         ],
     )
     kept = [rows[node["fingerprint"]] for node in nodes if node["fingerprint"] not in needed]
@@ -165,8 +170,13 @@ def has_result(blobs: Storage, row: AnyRow) -> bool:
     return row.state == "done" and (row.output is None or blobs.exists(row.output, row.output_bytes))
 
 
-def want(connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: float) -> None:
-    """Ask for stages: start those that are at rest, lift the others to a better priority."""
+def want(
+    connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: float, batch_limit: int | None = None
+) -> None:
+    """Ask for stages: start those that are at rest, lift the others to a better priority.
+
+    `batch_limit` holds for those that are started; who joins them takes them as they are.
+    """
     rows = list(rows)
     _interest_all(connection, rows, [row.id for row in rows if row.state == "done"])
     resting = [row.id for row in rows if row.state in ("absent", "failed", "done")]
@@ -178,6 +188,7 @@ def want(connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: 
             .values(
                 state="wanted", priority=priority, wanted_at=now, owner=None, lease_until=None, attempts=0, crashes=0,
                 fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
+                batch_limit=batch_limit,
             )
         )  # fmt: skip
     if busy:

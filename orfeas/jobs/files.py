@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -87,6 +88,14 @@ def find(connection: Connection, tenant: str, asset_id: str, *, references: bool
     if row is None:
         return None
     return _assets(connection, tenant, [row])[0] if references else _asset(row, ())
+
+
+def meshes(connection: Connection, tenant: str, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+    """What is known of the meshes of assets."""
+    if not ids:
+        return {}
+    query = select(assets.c.id, assets.c.mesh).where(assets.c.tenant == tenant, assets.c.id.in_(ids))
+    return {row.id: row.mesh for row in connection.execute(query)}
 
 
 def page(

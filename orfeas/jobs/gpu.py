@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from orfeas.errors import StageTimeoutError
 from orfeas.jobs.gpu_child import GpuChild, GpuSettings
 from orfeas.jobs.heartbeat import Heartbeat
-from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.leases import COMMANDS, Claim, Leases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.wakeups import RECHECK, WAKE, Inbox
 from orfeas.stages.device import Order
@@ -35,6 +36,12 @@ CANCEL_GRACE_S = 60.0
 LONGEST_DELAY_S = 60.0
 MEMORY_SHARE = 0.8
 """Share of the machine's memory beyond which the child is taken to leak and is replaced once it is idle."""
+DEVICE_LEAK_SHARE = 0.1
+"""The same for the device: share of the budget that tensors hold beyond what was promised, while nothing is at work."""
+SAMPLE_EVERY_S, SAMPLES = 5.0, 120
+"""How often and for how long the used share of the device's memory is kept: ten minutes."""
+COMMAND_PRIORITY = -1000
+"""Ahead of all work, however long that has waited."""
 
 
 @dataclass(eq=False)
@@ -71,6 +78,8 @@ class GpuWorker:
         self._suspects: set[int] = set()
         self._tickets = 0
         self._report: dict[str, Any] | None = None
+        self._samples: deque[float] = deque(maxlen=SAMPLES)
+        self._sampled_at = float("-inf")
         self._recycle = False
 
     def run(self) -> None:
@@ -175,7 +184,8 @@ class GpuWorker:
         assert self._child is not None
         hand = self._hands[ticket]
         claim, hand.submitted_at = hand.claim, time.monotonic()
-        order = Order(claim.priority, claim.tenant, claim.wanted_at)
+        priority = COMMAND_PRIORITY if claim.task.name.startswith(COMMANDS) else claim.priority
+        order = Order(priority, claim.tenant, claim.wanted_at, claim.batch_limit)
         self._child.send(("run", ticket, claim.task, order))
 
     def _cancel(self, ticket: int, hand: _InHand) -> None:
@@ -230,8 +240,16 @@ class GpuWorker:
         else:
             if kind == "ready":
                 self._ready, self._failures, self._looked_at = True, 0, 0.0
-            self._report = message[1]
+            self._report = self._with_samples(message[1])
             self._beat(now=True)
+
+    def _with_samples(self, report: dict[str, Any]) -> dict[str, Any]:
+        """A report with the share of the device's memory that was used at regular times, where that is counted."""
+        now, used = time.monotonic(), report.get("memory_measured")
+        if used is not None and now - self._sampled_at >= SAMPLE_EVERY_S:
+            self._sampled_at = now
+            self._samples.append(round(used / max(report["memory_total"], 1), 4))
+        return {**report, "samples": [*self._samples]}
 
     def _progress(self, ticket: int, fraction: float) -> None:
         hand, now = self._hands.get(ticket), time.monotonic()
@@ -294,10 +312,22 @@ class GpuWorker:
         if self._child is None:
             return False
         limit = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        used = self._child.memory_bytes()
+        used, device = self._child.memory_bytes(), self._settings.device.device
         if used > limit:
-            log.warning("the process of %s uses %.1f GB and is replaced", self._settings.device.device, used / 1e9)
-        return used > limit
+            log.warning("the process of %s uses %.1f GB and is replaced", device, used / 1e9)
+        elif self._device_leaks():
+            log.warning("the process of %s holds memory of the device that nobody uses, and is replaced", device)
+        else:
+            return False
+        return True
+
+    def _device_leaks(self) -> bool:
+        """Whether tensors stay on the device though nothing is at work there."""
+        report = self._report or {}
+        measured = report.get("memory_measured")
+        if measured is None or report["active"] or self._hands or not self._ready:
+            return False
+        return bool(measured - report["memory_used"] > DEVICE_LEAK_SHARE * report["memory_budget"])
 
     def _stage_ids(self) -> list[int]:
         return [hand.claim.stage_id for hand in self._hands.values() if hand.cancelled_at is None]

@@ -6,6 +6,7 @@ A fresh interpreter, never forked after torch was loaded. Only the standard libr
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -134,6 +135,9 @@ class _Loop:
         blobs = FolderStorage(settings.data_dir, settings.reserve_bytes)
         self._connection = connection
         self._device: Any = importlib.import_module(settings.module).Device(settings.device, blobs)
+        # What the libraries brought stays: no collection has to walk over it again.
+        gc.collect()
+        gc.freeze()
         self._commands: set[int] = set()
         self._reported_at = time.monotonic()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +62,12 @@ class InlineRunner:
         before = 0
         with _Device(self._device, self._blobs) as device:
             for node in nodes:
-                run = device.run if node.spec.queue is Queue.GPU else runner.run
+                run = device.run if (node.queue or node.spec.queue) is Queue.GPU else runner.run
                 made[node.fingerprint] = run(_task(node, made), _share(node, before, total, on_progress))
                 before += node.spec.weight
         return InlineResult(
             files=[(out.filename, self._blobs.read(made[out.node.fingerprint].blob or "")) for out in plan.outputs],
-            reports={node.spec.name: made[node.fingerprint].report for node in nodes},
+            reports=_reports(nodes, made),
         )
 
 
@@ -110,6 +110,16 @@ def _share(
 
     report(0.0)
     return report
+
+
+def _reports(nodes: Sequence[Node], made: Mapping[str, Done]) -> dict[str, dict[str, Any]]:
+    """By stage name, with the seconds; a stage that runs again is `mesh.analyze#2`, as in the results of jobs."""
+    found: dict[str, dict[str, Any]] = {}
+    for node in nodes:
+        done, name = made[node.fingerprint], node.spec.name
+        before = sum(key.partition("#")[0] == name for key in found)
+        found[f"{name}#{before + 1}" if before else name] = {**done.report, "seconds": done.seconds}
+    return found
 
 
 def _task(node: Node, made: Mapping[str, Done]) -> Task:

@@ -8,13 +8,14 @@ import select
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from orfeas.config import Config
 from orfeas.errors import InternalError, OrfeasError
 from orfeas.jobs.child import IO_STAGES, REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
 from orfeas.jobs.heartbeat import Heartbeat
-from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.leases import COMMANDS, Claim, Leases
 from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.sweep import Sweeper
@@ -33,13 +34,29 @@ IDLE_S = 1.0
 SWEEP_EVERY_S = 60.0
 
 
-def work_through(leases: Leases, runner: Runner, claim: Claim, *, claim_next: str | None = None) -> Claim | None:
-    """Run one stage here and report what came of it; the next claim, if one is asked for."""
-    reporter = _Reporter(leases, claim.stage_id)
+class StoppedError(BaseException):
+    """This worker has to go: the stage goes back, and goes on elsewhere. No stage takes it for its own failure."""
+
+
+def work_through(
+    leases: Leases,
+    runner: Runner,
+    claim: Claim,
+    *,
+    claim_next: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Claim | None:
+    """Run one stage here and report what came of it; the next claim, if one is asked for.
+
+    Once `stopping` the stage is given back at its next report.
+    """
+    reporter = _Reporter(leases, claim.stage_id, stopping)
     try:
         done = runner.run(claim.task, reporter)
     except CancelledError:
         return None
+    except StoppedError:
+        leases.give_back(claim.stage_id)
     except InputGoneError:
         leases.restore_inputs(claim.stage_id)
     except OrfeasError as error:
@@ -55,14 +72,17 @@ def work_through(leases: Leases, runner: Runner, claim: Claim, *, claim_next: st
 class _Reporter:
     """Progress to the rows now and then; raises when the stage is not wanted any more."""
 
-    def __init__(self, leases: Leases, stage_id: int) -> None:
+    def __init__(self, leases: Leases, stage_id: int, stopping: Callable[[], bool]) -> None:
         self._leases = leases
         self._stage_id = stage_id
+        self._stopping = stopping
         self._written_at = time.monotonic()
         self._written = 0.0
 
     def __call__(self, fraction: float) -> None:
         now = time.monotonic()
+        if self._stopping():
+            raise StoppedError
         if now - self._written_at < REPORT_EVERY_S:
             return
         self._written_at = now
@@ -119,6 +139,8 @@ class IoWorker:
         # Of the worker's id, so that whoever sees it die can free the stages of all its threads.
         self._ids = [worker_id, *(f"{worker_id}.{number}" for number in range(1, IO_THREADS))]
         self._heartbeat = Heartbeat(database, worker_id, "io")
+        self._in_hand: dict[str, int] = {}
+        """Stages at work by the id of their thread."""
 
     def run(self) -> None:
         """Work until asked to stop, then wait for the stages in hand."""
@@ -135,7 +157,10 @@ class IoWorker:
             readable, _, _ = select.select(self._stop.watched(), [], [], IDLE_S)
             self._stop.check(readable)
         for thread in threads:
-            thread.join(timeout=IDLE_S)
+            while thread.is_alive() and not self._stop.overdue:
+                thread.join(timeout=0.1)
+        for name, stage_id in list(self._in_hand.items()):
+            self._leases(name).give_back(stage_id)
         self._heartbeat.end()
 
     def _sweep(self) -> None:
@@ -156,8 +181,16 @@ class IoWorker:
                 inbox.wait(IDLE_S)
             else:
                 runner = runner or _runner(self._blobs, self._config)
-                work_through(leases, runner, claim)
+                self._in_hand[worker_id] = claim.stage_id
+                work_through(leases, runner, claim, stopping=self._goes_back(claim))
+                del self._in_hand[worker_id]
         inbox.close()
+
+    def _goes_back(self, claim: Claim) -> Callable[[], bool]:
+        """When a stage is given back: files of models go on where they were, so nobody waits for their end."""
+        if claim.task.name.startswith(COMMANDS):
+            return lambda: self._stop.asked_at is not None
+        return lambda: self._stop.overdue
 
 
 def _runner(blobs: Storage, config: Config | None, *, hand_over: bool = True) -> Runner:

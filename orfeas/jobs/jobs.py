@@ -262,7 +262,10 @@ class Jobs:
             job = self._get(connection, caller, job_id)
             unfinished = select(runs).where(runs.c.job_id == job.id, runs.c.state.in_(UNFINISHED))
             for run in connection.execute(unfinished.order_by(runs.c.number)).all():
+                awaited = outcome.awaited(connection, run.id)
                 owners += outcome.cancel(connection, run, self._now())
+                for other in awaited:
+                    owners += outcome.cancel(connection, other, self._now())
             job = self._get(connection, caller, job_id)
         for owner in owners:
             self._wakeups.recheck(owner)
@@ -416,6 +419,7 @@ def _insert_run(
             "settings",
             "priority",
             "checks",
+            "monitored",
         )
     }
     connection.execute(

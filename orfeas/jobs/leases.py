@@ -24,12 +24,13 @@ from orfeas.jobs.wakeups import Wakeups
 from orfeas.stages.task import Done, Task, TaskInput
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import AnyRow, run_stages, runs, stage_inputs, stages, workers
+from orfeas.storage.tables import AnyRow, jobs, run_stages, runs, stage_inputs, stages, workers
 
 LEASE_S = 15.0
 MAX_ATTEMPTS = 3
 MAX_CRASHES = 2
 WAIT_LIFTS_S = 60.0
+ENDED = ("succeeded", "failed", "cancelled")
 COMMANDS = "model."
 """How the names of the stages begin that command a device."""
 
@@ -38,7 +39,8 @@ COMMANDS = "model."
 class Claim:
     """A stage that this worker runs, for `timeout_s` at most.
 
-    `crashes` counts the children that it has ended; `wanted_at` is in seconds since the epoch.
+    `crashes` counts the children that it has ended; `wanted_at` is in seconds since the epoch; `batch_limit` is the
+    most items of a batch that it takes part in.
     """
 
     stage_id: int
@@ -48,6 +50,7 @@ class Claim:
     tenant: str
     wanted_at: float
     crashes: int
+    batch_limit: int | None = None
 
 
 class Leases:
@@ -127,13 +130,14 @@ class Leases:
                     last_used_at=now, error=None,
                 )
             ).rowcount  # fmt: skip
+            further = outcome.follow(connection, self._blobs, stage_id, made.report, now) if kept else frozenset()
             waiting = outcome.advance(connection, self._blobs, stage_id, now) if kept else []
             claimed, told = self._claim(connection, claim_next, after=stage_id) if claim_next else (None, set())
             for run in waiting:
                 if run.id not in told:
                     outcome.report_progress(connection, run, now)
-            queues = self._ready_queues(connection, stage_id, claimed) if kept else []
-        for queue in queues:
+            queues = {*self._ready_queues(connection, stage_id, claimed), *further} if kept else set()
+        for queue in sorted(queues):
             self._wakeups.wake(queue)
         return claimed
 
@@ -284,7 +288,15 @@ class Leases:
             .join(stage_inputs, stage_inputs.c.stage_id == stages.c.id)
             .where(stage_inputs.c.input_id == stage_id, stages.c.state == "wanted")
         ).all()
-        return sorted({row.queue for row in waiting if claimed is None or row.id != claimed.stage_id})
+        ended = (
+            select(jobs.c.id)
+            .join(runs, runs.c.job_id == jobs.c.id)
+            .join(run_stages, run_stages.c.run_id == runs.c.id)
+            .where(run_stages.c.stage_id == stage_id, jobs.c.state.in_(ENDED))
+        )
+        after = select(stages.c.queue).where(stages.c.after_job.in_(ended), stages.c.state == "wanted")
+        found = {row.queue for row in waiting if claimed is None or row.id != claimed.stage_id}
+        return sorted(found | set(connection.execute(after).scalars()))
 
     def _tell(self, owners: Sequence[str], queues: Sequence[str]) -> None:
         for owner in owners:
@@ -319,6 +331,7 @@ def _best_ready(*, in_hand: bool, sqlite: bool, commands: bool) -> Any:
     undone = exists().where(
         stage_inputs.c.stage_id == candidate.c.id, source.c.id == stage_inputs.c.input_id, source.c.state != "done"
     )
+    at_work = exists().where(jobs.c.id == candidate.c.after_job, jobs.c.state.not_in(ENDED))
     lift = (bindparam("at", type_=Float) - candidate.c.wanted_at) / WAIT_LIFTS_S
     # SQLite may lack floor(), and its cast truncates; PostgreSQL's cast rounds.
     level = candidate.c.priority - (cast(lift, Integer) if sqlite else func.floor(lift))
@@ -326,7 +339,7 @@ def _best_ready(*, in_hand: bool, sqlite: bool, commands: bool) -> Any:
         select(func.count()).select_from(busy).where(busy.c.owner.is_not(None), busy.c.tenant == candidate.c.tenant)
     ).scalar_subquery()
     order: list[Any] = [level]
-    ready = [candidate.c.queue == bindparam("for_queue"), candidate.c.state == "wanted", ~undone]
+    ready = [candidate.c.queue == bindparam("for_queue"), candidate.c.state == "wanted", ~undone, ~at_work]
     if commands:
         ready.append(candidate.c.name.startswith(COMMANDS))
     if in_hand:
@@ -358,7 +371,9 @@ def _as_claim(connection: Connection, row: AnyRow) -> Claim:
         inputs=tuple(_as_input(part, makers) for part in row.inputs),
         durable=row.keep == "file",
     )
-    return Claim(row.id, task, row.timeout_s, row.priority, row.tenant, row.wanted_at or 0.0, row.crashes)
+    return Claim(
+        row.id, task, row.timeout_s, row.priority, row.tenant, row.wanted_at or 0.0, row.crashes, row.batch_limit
+    )  # fmt: skip
 
 
 def _as_input(part: dict[str, Any], makers: dict[str, AnyRow]) -> TaskInput:
@@ -401,7 +416,7 @@ def _want_inputs(connection: Connection, blobs: Storage, stage: AnyRow, now: flo
         found += absent
         pending += [row.id for row in absent]
     if found:
-        want(connection, found, priority=stage.priority, now=now)
+        want(connection, found, priority=stage.priority, now=now, batch_limit=stage.batch_limit)
     return bool(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, case, null
+from sqlalchemy import Connection, and_, case, null, update
 
 from orfeas.jobs.enlist import upsert
 from orfeas.storage.tables import AnyRow, assets, job_assets
@@ -12,6 +12,7 @@ from orfeas.storage.tables import AnyRow, assets, job_assets
 SHOWN_S = 24 * 3600.0
 """How long a picture is kept that a run showed and never listed, because it failed or was cancelled."""
 
+ZIP = "application/zip"
 KINDS = {
     "model": "mesh",
     "rejected": "mesh",
@@ -23,9 +24,22 @@ KINDS = {
 
 
 def as_asset(output: dict[str, Any], made: AnyRow) -> dict[str, Any]:
-    """A file as results list it: what the plan says of it, and what its stage wrote."""
+    """A file as results list it: what the plan says of it, and what its stage wrote.
+
+    What a stage had to pack, such as an obj with its picture, is a zip.
+    """
     same = {key: output[key] for key in ("role", "format", "filename", "media_type", "up_axis")}
+    if (made.report or {}).get("packed") and same["media_type"] != ZIP:
+        same |= {"media_type": ZIP, "filename": f"{same['filename']}.zip"}
     return {**same, "asset_id": made.output, "size_bytes": made.output_bytes}
+
+
+def note_mesh(connection: Connection, read: AnyRow) -> None:
+    """Show what a stage read in an uploaded mesh, `read` being the row of that stage."""
+    uploads = [part["blob"] for part in read.inputs if "blob" in part]
+    of_ours = and_(assets.c.tenant == read.tenant, assets.c.id.in_(uploads), assets.c.origin == "upload")
+    if uploads:
+        connection.execute(update(assets).where(of_ours).values(mesh=read.report["mesh"]))
 
 
 def list_files(

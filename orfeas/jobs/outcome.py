@@ -6,12 +6,12 @@ import time
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, select, update
+from sqlalchemy import Connection, case, exists, func, select, update
 
 from orfeas.domain.checks import evaluate
 from orfeas.errors import PostconditionFailedError
 from orfeas.jobs.enlist import UNFINISHED, enlist, withdraw
-from orfeas.jobs.listing import as_asset, list_files, show_file
+from orfeas.jobs.listing import as_asset, list_files, note_mesh, show_file
 from orfeas.jobs.progress import percent_done
 from orfeas.storage.blobs import Storage
 from orfeas.storage.tables import AnyRow, events, jobs, run_stages, runs, stages
@@ -126,13 +126,38 @@ def advance(connection: Connection, blobs: Storage, stage_id: int, now: float) -
     return unfinished
 
 
+def follow(
+    connection: Connection, blobs: Storage, stage_id: int, report: dict[str, Any] | None, now: float
+) -> frozenset[str]:
+    """Want the plan that a finished stage named as `next`, in every run that counts on it; the queues it is for.
+
+    What is known so far can be read with the job from then on.
+    """
+    document = (report or {}).get("next")
+    if document is None:
+        return frozenset()
+    queues: frozenset[str] = frozenset()
+    for run in interested(connection, stage_id):
+        last = select(func.max(run_stages.c.position)).where(run_stages.c.run_id == run.id)
+        enlisted = enlist(
+            connection, blobs, tenant=run.tenant, document=document, run_id=run.id, priority=run.priority, now=now,
+            position=connection.execute(last).scalar_one() + 1,
+        )  # fmt: skip
+        queues |= enlisted.queues
+        so_far = _result(run, stages_of(connection, run.id))
+        connection.execute(update(runs).where(runs.c.id == run.id).values(result=so_far))
+    return queues
+
+
 def _show_previews(connection: Connection, told: list[AnyRow], stage_id: int, now: float) -> None:
     """Tell the runs whose thumbnail this stage has made; it can be fetched from now on."""
     shown = [(run, output) for run in told for output in run.outputs if output["role"] == "preview"]
     if not shown:
         return
     made = connection.execute(
-        select(stages.c.fingerprint, stages.c.output, stages.c.output_bytes).where(stages.c.id == stage_id)
+        select(stages.c.fingerprint, stages.c.output, stages.c.output_bytes, stages.c.report).where(
+            stages.c.id == stage_id
+        )
     ).one()
     for run, output in shown:
         if output["stage"] == made.fingerprint:
@@ -143,9 +168,17 @@ def _show_previews(connection: Connection, told: list[AnyRow], stage_id: int, no
 
 def succeed(connection: Connection, blobs: Storage, run: AnyRow, rows: list[AnyRow], now: float) -> str:
     """Compare with what was required, then list the files. Returns the final state."""
+    for row in rows:
+        if row.report and "mesh" in row.report:
+            note_mesh(connection, row)
     result = _result(run, rows)
     checks = evaluate(run.checks, result["measures"]) if run.checks else []
     result["checks"] = checks
+    refused = next((row.report["refused"] for row in rows if "refused" in (row.report or {})), None)
+    if refused is not None:
+        list_files(connection, run, result["assets"], result["measures"], now)
+        _finish(connection, run, "failed", now, result=result, error=refused, timings=result["timings"])
+        return "failed"
     rejected = [check for check in checks if not check["ok"]]
     if rejected:
         names = ", ".join(f"{c['name']} (wanted {c['wanted']}, measured {c['measured']})" for c in rejected)
@@ -181,15 +214,32 @@ def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
         if output["verified_by"]:
             report = by_fingerprint[output["verified_by"]].report or {}
             measures[output["format"]] = report.get("measures", {})
-    reports = {row.name: row.report for row in rows if row.report}
+    for row in rows:
+        measures.update((row.report or {}).get("file_measures", {}))
+    reports = _reports(rows)
     return {
-        "assets": listed,
+        "assets": [*listed, *_handed_on(rows)],
         "measures": measures,
         "timings": {row.name: row.seconds for row in rows if row.interest and row.seconds is not None},
         "reports": reports,
         "method": run.method or next((r["method"] for r in reports.values() if r.get("method")), None),
         "degraded": run.degraded,
     }
+
+
+def _handed_on(rows: list[AnyRow]) -> list[dict[str, Any]]:
+    """Files of other jobs that a stage reports as those of its run."""
+    return [asset for row in rows if row.report for asset in row.report.get("assets", [])]
+
+
+def _reports(rows: list[AnyRow]) -> dict[str, dict[str, Any]]:
+    """What each stage reported, with its seconds; a stage that runs again in a plan is `mesh.analyze#2`."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row.report:
+            before = sum(name.partition("#")[0] == row.name for name in found)
+            found[f"{row.name}#{before + 1}" if before else row.name] = {**row.report, "seconds": row.seconds}
+    return found
 
 
 def _warnings(rows: list[AnyRow]) -> list[str]:
@@ -210,6 +260,17 @@ def cancel(connection: Connection, run: AnyRow, now: float) -> list[str]:
     owners = withdraw(connection, run.id)
     _finish(connection, run, "cancelled", now)
     return owners
+
+
+def awaited(connection: Connection, run_id: str) -> list[AnyRow]:
+    """The unfinished runs of jobs that a run has started and waits for; hidden jobs may be others' as well."""
+    waits = (
+        select(stages.c.after_job)
+        .join(run_stages, run_stages.c.stage_id == stages.c.id)
+        .where(run_stages.c.run_id == run_id, run_stages.c.interest, stages.c.state == "wanted")
+    )
+    theirs = select(jobs.c.id).where(jobs.c.id.in_(waits), jobs.c.hidden.is_(False))
+    return list(connection.execute(select(runs).where(runs.c.job_id.in_(theirs), runs.c.state.in_(UNFINISHED))))
 
 
 def fall_back(connection: Connection, blobs: Storage, run: AnyRow, code: str, now: float) -> list[str] | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from orfeas.domain.fingerprint import fingerprint
-from orfeas.domain.stages import Keep, StageSpec
+from orfeas.domain.stages import Keep, Queue, StageSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Node:
     """One stage with its inputs. `model` is `{id, revision, loras}` where a stage uses one.
 
     `nonce` makes the fingerprint private: the id of a run that may share nothing. `keep` is how long the output is
-    kept where that is not what the stage says.
+    kept, and `queue` the kind of worker that runs the stage, where that is not what the stage says. The stage is not
+    begun before the job `after_job` has ended.
     """
 
     spec: StageSpec
@@ -35,6 +36,8 @@ class Node:
     model: dict[str, Any] | None = None
     nonce: str | None = None
     keep: Keep | None = None
+    queue: Queue | None = None
+    after_job: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,11 +79,16 @@ class Fallback:
 
 @dataclass(frozen=True)
 class Plan:
-    """Outputs that are files of the job, and further stages that must succeed (`also`)."""
+    """Outputs that are files of the job, and further stages that must succeed (`also`).
+
+    `batch_limit` is the most items that a stage on a device may share an evaluation with, itself included; it changes
+    no result, so no fingerprint has it.
+    """
 
     outputs: tuple[Output, ...]
     also: tuple[Node, ...] = ()
     fallbacks: tuple[Fallback, ...] = field(default=())
+    batch_limit: int | None = None
 
     @property
     def targets(self) -> tuple[Node, ...]:
@@ -116,7 +124,7 @@ def privately(plan: Plan, nonce: str) -> Plan:
     def private(node: Node) -> Node:
         if node.fingerprint not in made:
             inputs = tuple(private(part) if isinstance(part, Node) else part for part in node.inputs)
-            made[node.fingerprint] = Node(node.spec, inputs, node.model, nonce, node.keep)
+            made[node.fingerprint] = replace(node, inputs=inputs, nonce=nonce)
         return made[node.fingerprint]
 
     def private_output(output: Output) -> Output:
@@ -127,6 +135,7 @@ def privately(plan: Plan, nonce: str) -> Plan:
         tuple(private_output(output) for output in plan.outputs),
         tuple(private(node) for node in plan.also),
         tuple(replace(fallback, plan=privately(fallback.plan, nonce)) for fallback in plan.fallbacks),
+        plan.batch_limit,
     )
 
 
@@ -136,6 +145,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "nodes": [_node_document(node) for node in plan.nodes()],
         "targets": [node.fingerprint for node in plan.targets],
         "outputs": [_output_document(output) for output in plan.outputs],
+        "batch_limit": plan.batch_limit,
     }
 
 
@@ -144,11 +154,12 @@ def _node_document(node: Node) -> dict[str, Any]:
         "fingerprint": node.fingerprint,
         "name": node.spec.name,
         "version": node.spec.version,
-        "queue": str(node.spec.queue),
+        "queue": str(node.queue or node.spec.queue),
         "keep": str(node.keep or node.spec.keep),
         "timeout_s": node.spec.timeout_s,
         "parameters": node.spec.parameters(),
         "model": node.model,
+        "after_job": node.after_job,
         "inputs": [
             {"stage": part.fingerprint}
             if isinstance(part, Node)

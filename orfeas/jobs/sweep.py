@@ -19,7 +19,18 @@ from orfeas.jobs.enlist import UNFINISHED, count
 from orfeas.jobs.event_log import KEPT_PER_JOB
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import AnyRow, assets, events, idempotency, job_assets, jobs, runs, stages
+from orfeas.storage.tables import (
+    AnyRow,
+    assets,
+    events,
+    idempotency,
+    job_assets,
+    jobs,
+    runs,
+    scene_objects,
+    scenes,
+    stages,
+)
 
 UNTOUCHED_S = 3600.0
 IDEMPOTENCY_S = 24 * 3600.0
@@ -82,7 +93,7 @@ class Sweeper:
     def _expire_uploads(self, now: float) -> int:
         """Uploads that nothing used in time, and pictures that runs showed and never listed."""
         with self._database.transaction() as connection:
-            gone = delete(assets).where(assets.c.expires_at <= now, ~_used_by_job(), ~_listed_by_job())
+            gone = delete(assets).where(assets.c.expires_at <= now, ~_used_by_job(), ~_listed_by_job(), ~_in_scene())
             return connection.execute(gone).rowcount
 
     def _retire_files(self, now: float) -> int:
@@ -97,6 +108,7 @@ class Sweeper:
                     or_(assets.c.expires_at.is_(None), assets.c.expires_at > now),
                     or_(_used_by_job(), _listed_by_job(), assets.c.origin == "job"),
                     ~_pinned_by_run(),
+                    ~_in_scene(),
                 )
             ).all()
             for row in rows:
@@ -175,6 +187,15 @@ def _listed_by_job() -> Any:
         .where(job_assets.c.asset_id == assets.c.id, jobs.c.tenant == assets.c.tenant)
     )
     return listing.exists()
+
+
+def _in_scene() -> Any:
+    standing = (
+        select(scene_objects.c.id)
+        .join(scenes, scenes.c.id == scene_objects.c.scene_id)
+        .where(scene_objects.c.asset_id == assets.c.id, scenes.c.tenant == assets.c.tenant)
+    )
+    return standing.exists()
 
 
 def _pinned_by_run() -> Any:

@@ -60,7 +60,8 @@ class RunRequest:
     """Everything that a run is made from.
 
     `request` is the normalised request as clients see it again; `checks` the post-conditions
-    (`require`) that are compared with measures per run; `settings` what the engine will use.
+    (`require`) that are compared with measures per run; `settings` what the engine will use;
+    `monitored` whether its stage times count in summaries.
     """
 
     type: str
@@ -76,6 +77,7 @@ class RunRequest:
     timeout_s: float | None = None
     warnings: tuple[str, ...] = ()
     checks: dict[str, Any] | None = None
+    monitored: bool = True
 
 
 @dataclass(frozen=True, slots=True)

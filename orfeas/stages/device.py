@@ -41,6 +41,8 @@ class Order:
     tenant: str = "default"
     wanted_at: float = 0.0
     """Seconds since the epoch."""
+    batch_limit: int | None = None
+    """The most items of an evaluation that it takes part in; None for the device's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +142,9 @@ class DeviceReport:
     oom_retries: int = 0
     ladder: dict[str, int] = field(default_factory=dict)
     """What was done about missing memory, by name: batch, chunk, offload, alone, failed."""
+    memory_reserved: int | None = None
+    """What the device's allocator has taken, used or not; None where there is no such figure."""
+    memory_free: int | None = None
+    """What nobody has taken, also no other process; None where the driver does not say."""
+    best_batch: int = 1
+    """The batch with the least time for an item, of those that were measured and fit in the memory now."""

@@ -1,19 +1,25 @@
-"""Pictures: from stored bytes to a subject that can be shaped."""
+"""Pictures: from stored bytes to a subject that can be shaped, and of solids in a style."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import cast
 
+from PIL import Image
+
 from orfeas.domain import limits
-from orfeas.domain.specs import PrepareImage
-from orfeas.errors import InvalidImageError
-from orfeas.geometry import subject
+from orfeas.domain.prompt import NotUnderstoodError, parse
+from orfeas.domain.specs import GenerateImage, PrepareImage
+from orfeas.errors import InvalidImageError, PromptNotUnderstoodError
+from orfeas.geometry import illustration, subject
+from orfeas.geometry.assembly import Model
 from orfeas.geometry.subject import RemoveBackground, Subject
 from orfeas.imaging import load_rgba
 from orfeas.imaging.containers import BrokenContainerError, inspect
 from orfeas.stages.registry import Progress, Result, implements
 
 LARGEST_SIDE = limits.IMAGE_SIDE_PX[1]
+PNG_LEVEL = 1
 
 
 @implements(PrepareImage)
@@ -25,6 +31,30 @@ def prepare(picture: bytes, spec: PrepareImage, on_progress: Progress) -> Result
     cut_out = subject.prepare_whole if spec.frame == "whole" else subject.prepare
     found = cut_out(rgba, remove_background=cast(RemoveBackground, spec.remove_background))
     return Result(found, _report(found))
+
+
+@implements(GenerateImage)
+def picture(*solids: Model, spec: GenerateImage, on_progress: Progress) -> Result:
+    """The solids of a sentence in a style; a sentence that stands for none ends here."""
+    if not solids:
+        raise _not_understood(spec.prompt)
+    pixels = illustration.illustrate(solids[0], style=spec.style, width=spec.width, height=spec.height, seed=spec.seed)
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, "PNG", compress_level=PNG_LEVEL)
+    return Result(data.getvalue(), {"width": spec.width, "height": spec.height, "method": "parametric"})
+
+
+def _not_understood(prompt: str) -> PromptNotUnderstoodError:
+    try:
+        parse(prompt)
+    except NotUnderstoodError as error:
+        return PromptNotUnderstoodError.of(
+            error.reason,
+            unrecognized_words=error.unrecognized_words,
+            near=error.near,
+            vocabulary=error.vocabulary,
+        )
+    return PromptNotUnderstoodError("The prompt was not understood when it was sent, and is now: send it again.")
 
 
 def _within_limits(picture: bytes) -> None:

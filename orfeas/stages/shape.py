@@ -1,10 +1,12 @@
-"""Shapes of the embedded engine: height fields of pictures and their closed surfaces."""
+"""Shapes of the embedded engine: solids of sentences, height fields of pictures and their closed surfaces."""
 
 from __future__ import annotations
 
-from orfeas.domain.specs import Inflate, Relief, Surface
+from orfeas.domain.prompt import Scene
+from orfeas.domain.specs import Inflate, Parametric, Relief, Surface
 from orfeas.errors import EmptySurfaceError
 from orfeas.geometry import inflate as inflation
+from orfeas.geometry import parametric
 from orfeas.geometry import relief as plates
 from orfeas.geometry import surface as surfaces
 from orfeas.geometry.field import HeightField
@@ -31,6 +33,16 @@ def relief(found: Subject, spec: Relief, on_progress: Progress) -> Result:
     """A plate that follows the picture by its height or, as a lithophane, by its thickness."""
     field = plates.lithophane(found) if spec.mode == "lithophane" else plates.relief(found)
     return Result(field, {"method": spec.mode})
+
+
+@implements(Parametric)
+def model(*, spec: Parametric, on_progress: Progress) -> Result:
+    """The solids of a described scene."""
+    made = parametric.build(
+        Scene.read(spec.scene), seed=spec.seed, segments=spec.resolution, joined=spec.joined, on_progress=on_progress
+    )
+    faces = sum(len(part.mesh.faces) for part in made.parts)
+    return Result(made, {"method": "parametric", "parts": len(made.parts), "faces": faces})
 
 
 @implements(Surface)
