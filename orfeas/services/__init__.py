@@ -8,15 +8,28 @@ from orfeas.config import MEGABYTE, Config
 from orfeas.jobs.events import Holders, Notifier
 from orfeas.jobs.jobs import JobLimits, Jobs
 from orfeas.jobs.wakeups import LocalWakeups
+from orfeas.llm import LanguageModel, Settings
+from orfeas.services.addon import AddonService
+from orfeas.services.agents import AgentService
 from orfeas.services.assets import AssetService
 from orfeas.services.batches import BatchService
 from orfeas.services.cache import CacheService
+from orfeas.services.camera import CameraService
+from orfeas.services.client_errors import ClientErrorService
+from orfeas.services.devices import DeviceService
 from orfeas.services.engines import EngineService
+from orfeas.services.exports import ExportService
 from orfeas.services.generation import GenerationService
 from orfeas.services.idempotency import IdempotencyService
 from orfeas.services.jobs import JobService
+from orfeas.services.llm import LlmService
+from orfeas.services.materials import MaterialService
+from orfeas.services.meshes import MeshService
 from orfeas.services.models import ModelService
+from orfeas.services.models.commands import ModelCommands
 from orfeas.services.monitoring import MonitoringService
+from orfeas.services.performance import PerformanceService
+from orfeas.services.scenes import SceneService
 from orfeas.services.system import SystemService
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database, migrate
@@ -33,10 +46,21 @@ class Services:
     notifier: Notifier
     holders: Holders
     generation: GenerationService
+    addon: AddonService
     batches: BatchService
     jobs: JobService
     assets: AssetService
+    exports: ExportService
+    meshes: MeshService
+    camera: CameraService
+    scenes: SceneService
+    client_errors: ClientErrorService
+    materials: MaterialService
+    llm: LlmService
+    agents: AgentService
     models: ModelService
+    model_commands: ModelCommands
+    performance: PerformanceService
     engines: EngineService
     cache: CacheService
     system: SystemService
@@ -60,9 +84,28 @@ def build_services(config: Config) -> Services:
     notifier, holders = Notifier(database), Holders()
 
     assets = AssetService(config, database, blobs)
-    models = ModelService(config, database, engine)
+    devices = DeviceService(database)
+    models = ModelService(config, database, engine, on_devices=devices.loaded)
     engines = EngineService(config, database, models)
-    generation = GenerationService(config, engine, assets, notifier, engines)
+    commands = ModelCommands(engine, models, engines, devices)
+    meshes = MeshService(config, engine, assets)
+    performance = PerformanceService(config, database, engine, engines)
+    generation = GenerationService(config, engine, assets, notifier, engines, meshes, performance)
+    materials = MaterialService(engine)
+    cameras = CameraService(database)
+    scenes = SceneService(database, engine, assets, meshes, cameras)
+    llm = LlmService(LanguageModel(Settings.of(config)), engine)
+    agents = AgentService(config, database, engine, assets, generation, meshes, llm, performance)
+    retries = {
+        **dict.fromkeys(models.JOB_TYPES, models.retry),
+        **dict.fromkeys(commands.JOB_TYPES, commands.retry),
+        materials.JOB_TYPE: materials.retry,
+        scenes.JOB_TYPE: scenes.retry,
+        **dict.fromkeys(meshes.JOB_TYPES, meshes.retry),
+        **dict.fromkeys(generation.pictures.JOB_TYPES, generation.pictures.retry),
+        agents.JOB_TYPE: agents.retry,
+        **dict.fromkeys((llm.ANALYSIS, llm.ORCHESTRATION), llm.retry),
+    }
     return Services(
         config=config,
         database=database,
@@ -71,13 +114,24 @@ def build_services(config: Config) -> Services:
         notifier=notifier,
         holders=holders,
         assets=assets,
+        exports=ExportService(config),
+        meshes=meshes,
+        camera=cameras,
+        scenes=scenes,
+        client_errors=ClientErrorService(),
+        materials=materials,
+        llm=llm,
+        agents=agents,
         generation=generation,
+        addon=AddonService(generation, assets),
         batches=BatchService(config, database, engine, generation),
-        jobs=JobService(config, database, engine, generation, assets, models),
+        jobs=JobService(config, database, engine, generation, assets, retries),
         models=models,
+        model_commands=commands,
+        performance=performance,
         engines=engines,
         cache=CacheService(config, database, blobs),
         system=SystemService(config, engine, models, engines),
-        monitoring=MonitoringService(config, engine, blobs, database, engines),
+        monitoring=MonitoringService(config, engine, blobs, database, engines, devices),
         idempotency=IdempotencyService(database),
     )

@@ -6,24 +6,29 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from threading import BoundedSemaphore
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+from sqlalchemy import Connection
 
 from orfeas.config import MEGABYTE, Config
 from orfeas.domain.caller import Caller
 from orfeas.domain.formats import IMAGE_MEDIA_TYPES, MESH_FORMATS, sniff_image
-from orfeas.domain.mesh_headers import BrokenMeshError, MeshHeader, sniff_mesh
+from orfeas.domain.mesh_headers import BrokenMeshError, MeshHeader, NoFacesError, sniff_mesh
 from orfeas.errors import (
     AssetGoneError,
     AssetInUseError,
     BlockedUrlError,
+    EmptyMeshError,
     FileMissingError,
     FileNotFoundProblem,
     InvalidImageError,
     InvalidRequestError,
+    JobNotFoundError,
     ResultFailedError,
     ResultNotReadyError,
     TooLargeError,
@@ -32,6 +37,7 @@ from orfeas.errors import (
 )
 from orfeas.imaging import FAMILIES, CleanImage, clean_upload, thumbnail
 from orfeas.jobs import files
+from orfeas.jobs.discard import scenes_with
 from orfeas.jobs.files import Asset
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Page
@@ -191,6 +197,11 @@ class AssetService:
         """The bytes of a stored file; None when it is gone."""
         return self._blobs.size(blob)
 
+    def starts_with(self, blob: str, head: bytes) -> bool:
+        """Whether a stored file begins with these bytes."""
+        with self._blobs.open(blob) as stored:
+            return bool(stored.read(len(head)) == head)
+
     def note_use(self, caller: Caller, blob: str) -> None:
         """A file was fetched: said in its rows at most once an hour, so that reading does not write."""
         now = self._now()
@@ -211,6 +222,11 @@ class AssetService:
         with self._database.read() as connection:
             return files.maker(connection, caller.tenant, asset.id)
 
+    def extents(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> dict[str, Any]:
+        """The sides of meshes by asset, y up, mm; those that nobody has read are left out."""
+        found = files.meshes(connection, caller.tenant, ids)
+        return {asset_id: mesh["extents_mm"] for asset_id, mesh in found.items() if mesh and mesh.get("extents_mm")}
+
     def delete(self, caller: Caller, asset_id: str) -> None:
         """Let an asset go; its bytes follow with the next sweep."""
         asset = self.get(caller, asset_id)
@@ -219,6 +235,12 @@ class AssetService:
             if users:
                 raise AssetInUseError(
                     f"Job {users[0]} uses the asset; delete the job first.", references=_references(users)
+                )
+            scene = connection.execute(scenes_with(asset.id, caller.tenant).limit(1)).scalar()
+            if scene is not None:
+                raise AssetInUseError(
+                    f"The asset stands in scene {scene}; remove it there first.",
+                    references=[{"type": "scene", "id": scene}],
                 )
             files.remove(connection, caller.tenant, asset.id)
 
@@ -249,6 +271,21 @@ class AssetService:
         if member == "data":
             return self.store_data(caller, value)[0]
         return self._stored_part(caller, value, parts or {})
+
+    def named_mesh(self, caller: Caller, named: str) -> Asset:
+        """The stored mesh with this id: an asset, or the main result of a job.
+
+        Raises
+        ------
+        FileNotFoundProblem
+            Nothing is stored under that id.
+        """
+        try:
+            return self._main_result(caller, str(UUID(named)))
+        except ValueError:
+            return self.content(caller, named)
+        except JobNotFoundError as error:
+            raise FileNotFoundProblem(f"There is no asset or job {named[:64]!r}.") from error
 
     def _stored_part(self, caller: Caller, name: str, parts: Mapping[str, Any]) -> Asset:
         part = parts.get(name)
@@ -314,6 +351,8 @@ def _wrong(pointer: str, detail: str) -> InvalidRequestError:
 def _mesh_header(data: bytes, named: str | None, max_faces: int) -> MeshHeader:
     try:
         header = sniff_mesh(data)
+    except NoFacesError as error:
+        raise EmptyMeshError(f"There is nothing in the file: {error}.") from error
     except BrokenMeshError as error:
         raise UnreadableMeshError(f"The file is neither an image nor a mesh that can be read: {error}.") from error
     extension = _extension(named)

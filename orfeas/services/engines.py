@@ -18,7 +18,7 @@ from orfeas.errors import (
 )
 from orfeas.jobs import devices
 from orfeas.jobs.devices import DeviceFacts, Discovery
-from orfeas.services.models import Model, ModelService, State
+from orfeas.services.models import Model, ModelService
 from orfeas.services.models.views import stat_digest
 from orfeas.services.plans import EMBEDDED_ENGINE, HUNYUAN3D_ENGINE, ModelRef
 from orfeas.storage.database import Database
@@ -33,6 +33,8 @@ DEFAULT_MODEL_FILES = (f"{SMALLEST}/config.yaml", f"{SMALLEST}/model.fp16.safete
 NOT_LOOKED = "No device has been looked for yet: 'orfeas serve' and 'orfeas worker --queue gpu' do."
 NO_MODEL = "No shape model is installed in the model folder (ORFEAS_MODEL_DIR)."
 PULL = "POST /api/v1/models/{id}/pull or 'orfeas models pull {id}' brings it."
+NOT_EXACT = "Results on MPS differ in the last bits from run to run; leave deterministic out, or use engine embedded."
+FROM_SOLIDS = "Without a text-to-image model a sentence is built from solids, which needs no shape model."
 ONE_PICTURE = "The embedded engine takes one picture; send image, or install a multi-view model."
 
 
@@ -71,8 +73,11 @@ class EngineService:
         model: str | None = None,
         mode: str = AUTO,
         views: Sequence[str] | None = None,
+        solids: bool = False,
     ) -> Choice:
         """The engine and model of a request; `views` are the names of its pictures where they have names.
+
+        `solids`: it starts from a sentence, and no model makes pictures of sentences here.
 
         Raises
         ------
@@ -92,6 +97,8 @@ class EngineService:
             return self._explicit(caller, model, views)
         if mode != AUTO and views is None:
             return Choice(EMBEDDED_ENGINE, reason=f"The mode {mode} belongs to the embedded engine.")
+        if solids:
+            return Choice(EMBEDDED_ENGINE, reason=FROM_SOLIDS)
         found = self.auto(caller, several=views is not None)
         if views is not None and found.model is None:
             raise _no_views(f"Nothing here takes several views: {found.reason}")
@@ -163,6 +170,38 @@ class EngineService:
             licence=_terms(model.licence) if model.licence else None,
         )
 
+    def check_deterministic(self, choice: Choice) -> None:
+        """Refuse to promise equal bits where a device does not keep that.
+
+        Raises
+        ------
+        CapabilityMissingError
+            The model runs on MPS, which has no deterministic products of matrices.
+        """
+        device, _ = self.device()
+        if choice.model is not None and device is not None and device.kind == "mps":
+            raise CapabilityMissingError(
+                NOT_EXACT,
+                errors=[{"pointer": "/deterministic", "detail": NOT_EXACT, "code": CapabilityMissingError.code}],
+            )
+
+    def turbo_of(self, caller: Caller, ref: ModelRef) -> tuple[ModelRef | None, str | None]:
+        """The step-distilled weights of a model, or why there are none to be used."""
+        wanted = f"{ref.id.removesuffix('-fast')}-turbo"
+        model = next((model for model in self._pipelines(caller) if model.id == wanted), None)
+        device, reason = self.device()
+        if model is None or device is None:
+            return None, reason or f"{wanted} is not installed. {PULL.format(id=wanted)}"
+        why_not = self._why_not(model, device)
+        return (None, why_not) if why_not else (self.reference(model, device), None)
+
+    def preferred(self, caller: Caller) -> Choice:
+        """What a request gets that names neither engine nor model, with what the server is set to."""
+        try:
+            return self.choose(caller)
+        except (ModelUnavailableError, LicenceTerritoryError, LicenceUnacknowledgedError) as error:
+            return Choice(EMBEDDED_ENGINE, reason=error.detail)
+
     def unchanged(self, caller: Caller, ref: ModelRef) -> bool:
         """Whether the files are those that a run used."""
         model = next((model for model in self._pipelines(caller) if model.id == ref.id), None)
@@ -185,7 +224,7 @@ class EngineService:
         model = next((model for model in self._models.list(caller) if model.id == model_id), None)
         if model is None:
             raise _unavailable(f"There is no model {model_id[:100]!r}; GET /api/v1/models lists all.", [model_id])
-        if model.state is not State.INSTALLED:
+        if not model.installed:
             missing = [f"{model.id}/{file.path}" for file in model.files if not file.present]
             raise _unavailable(f"{model.id} is {model.state}. {PULL.format(id=model.id)}", missing or [model.id])
         return model

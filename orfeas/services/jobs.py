@@ -6,7 +6,7 @@ import functools
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
@@ -31,8 +31,7 @@ from orfeas.jobs.queue import QueueStatus
 from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import GenerationService, StoredFile, stored_name
-from orfeas.services.models import ModelService
-from orfeas.services.plans import PREVIEW_SIZE
+from orfeas.services.plans import PREVIEW_SIZE, without_folders
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow
 from orfeas.version import __version__
@@ -44,7 +43,8 @@ PACKAGES = (
     "embreex", "fast-simplification", "lxml", "manifold3d", "numpy", "opencv-python-headless", "pillow", "pycollada",
     "scikit-image", "scipy", "torch", "trimesh",
 )  # fmt: skip
-MODEL_TYPES = ("model_pull", "model_verify")
+Retry = Callable[..., JobView]
+"""`retry(caller, run, retried_from=job_id)`: the same work as a new job."""
 RETRY_AFTER_S = (1, 10)
 
 
@@ -57,7 +57,8 @@ class JobService:
     engine: Jobs
     generation: GenerationService
     assets: AssetService
-    models: ModelService
+    retries: Mapping[str, Retry]
+    """How jobs that are not generations are made again, by type."""
 
     @property
     def log(self) -> EventLog:
@@ -87,8 +88,8 @@ class JobService:
     def retry(self, caller: Caller, job_id: str) -> JobView:
         """A new job with the same request."""
         job, run = self._final(caller, job_id)
-        if run.type in MODEL_TYPES:
-            return self.models.retry(caller, run, retried_from=job.id)
+        if run.type in self.retries:
+            return self.retries[run.type](caller, run, retried_from=job.id)
         return self._again(caller, job, run, self.generation.rebuild(caller, run), retried_from=job.id)
 
     def derive(self, caller: Caller, job_id: str, changes: dict[str, Any]) -> JobView:
@@ -102,8 +103,6 @@ class JobService:
             A format cannot be written here.
         """
         job, run = self._final(caller, job_id)
-        if changes.pop("require", None):
-            raise CapabilityMissingError("Post-conditions are not available; leave out require.")
         _refuse_formats(changes.get("formats", ()))
         asked = self.generation.rebuild(caller, run, **_as_members(changes))
         if not self.engine.cached(caller, _field_of(asked.plan)):
@@ -126,16 +125,18 @@ class JobService:
             raise FormatUnavailableError(f"The file is {asset.format} and is kept in that form alone.")
         job = self._maker(caller, asset)
         if job is None:
-            raise CapabilityMissingError("Uploaded meshes cannot be converted yet; fetch them as they are.")
+            return self.generation.files.converted(caller, asset, format_name, wait)
         return self.generation.files.main_file(caller, job, format_name, wait)
 
     def picture_of(self, caller: Caller, asset: Asset, size: int, wait: Callable[[JobView], JobView]) -> str:
         """The blob of a picture of an asset, at least `size` pixels large where it is rendered."""
         if asset.kind == "image":
             return asset.id
-        job = self._maker(caller, asset) if asset.kind == "mesh" else None
+        if asset.kind != "mesh":
+            raise CapabilityMissingError(f"There is no picture of a file of format {asset.format}.")
+        job = self._maker(caller, asset)
         if job is None:
-            raise CapabilityMissingError("Files that were not made here cannot be rendered yet.")
+            return self.generation.files.rendered(caller, asset, max(size, PREVIEW_SIZE), wait).blob
         return self.generation.files.preview_picture(caller, job, wait, max(size, PREVIEW_SIZE)).blob
 
     def _maker(self, caller: Caller, asset: Asset) -> JobView | None:
@@ -145,7 +146,8 @@ class JobService:
             return None
         job = self.engine.get(caller, found[0])
         if job.hidden and job.latest is not None:
-            return self.engine.get(caller, job.latest.request["job_id"])
+            made_for = job.latest.request.get("job_id")
+            return self.engine.get(caller, made_for) if made_for else None
         return replace(job, runs=tuple(run for run in job.runs if run.number <= found[1]))
 
     def manifest(self, caller: Caller, job_id: str) -> dict[str, Any]:
@@ -244,7 +246,7 @@ def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
             (row.report["largest_batch"] for row in rows if "largest_batch" in (row.report or {})), None
         ),
         "seed": run.settings.get("seed"),
-        "settings": {name: value for name, value in run.settings.items() if name != "model"},
+        "parameters": {name: value for name, value in run.settings.items() if name not in ("model", "picture")},
         "request": run.request,
         "inputs": _inputs(rows),
         "operations": _operations(rows),
@@ -280,7 +282,7 @@ def _operations(rows: list[AnyRow]) -> list[dict[str, Any]]:
             "stage": row.name,
             "version": row.version,
             "fingerprint": row.fingerprint,
-            "parameters": row.parameters,
+            "parameters": without_folders(row.parameters),
             "model": row.model,
             "inputs": [part.get("stage") or part["fingerprint"] for part in row.inputs],
             "before": _first_report(row, reports),

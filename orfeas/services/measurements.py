@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
 from orfeas.domain.caller import LOCAL
 from orfeas.jobs.jobs import Jobs
+from orfeas.services.devices import DeviceState
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import batches, counters, jobs, runs, stages
+from orfeas.storage.tables import counters, jobs, runs, stages
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -75,11 +76,13 @@ class _Collected(Collector):
         return self._collect()
 
 
-def exposition(traffic: Traffic, engine: Jobs, blobs: FolderStorage, database: Database) -> bytes:
+def exposition(
+    traffic: Traffic, engine: Jobs, blobs: FolderStorage, database: Database, devices: Sequence[DeviceState]
+) -> bytes:
     """The whole text."""
     with database.read() as connection:
-        found = [*_generations(connection), _batches(connection), *_stages(connection), *_cache(connection)]
-    found += [*_queue(engine), *_machine(blobs), *_devices()]
+        found = [*_generations(connection), *_stages(connection), *_cache(connection)]
+    found += [*_queue(engine), *_machine(blobs), *_devices(devices)]
     registry = CollectorRegistry()
     registry.register(_Collected(lambda: found))
     return generate_latest(traffic.registry) + generate_latest(registry)
@@ -138,14 +141,6 @@ _RUNS = (
 )
 
 
-def _batches(connection: Connection) -> Metric:
-    size = func.json_array_length(batches.c["items"])
-    number, total = connection.execute(select(func.count(), func.coalesce(func.sum(size), 0))).one()
-    found = SummaryMetricFamily("orfeas_batch_size", "Jobs per batch.")
-    found.add_metric((), number, float(total))
-    return found
-
-
 def _stages(connection: Connection) -> Iterator[Metric]:
     found = SummaryMetricFamily("orfeas_stage_seconds", "Seconds of finished stages.", labels=("stage", "engine"))
     engine = case((stages.c.queue == "gpu", "hunyuan3d"), else_="embedded").label("engine")
@@ -157,6 +152,23 @@ def _stages(connection: Connection) -> Iterator[Metric]:
     for row in connection.execute(query):
         found.add_metric((row.name, row.engine), row.number, row.total_s)
     yield found
+    waited = SummaryMetricFamily(
+        "orfeas_stage_queue_seconds", "Seconds from wish to start of finished stages.", labels=("stage",)
+    )
+    for row in connection.execute(_WAITED):
+        waited.add_metric((row.name,), row.number, max(row.total_s, 0.0))
+    yield waited
+
+
+_WAITED = (
+    select(
+        stages.c.name,
+        func.count().label("number"),
+        func.sum(stages.c.finished_at - stages.c.wanted_at - stages.c.seconds).label("total_s"),
+    )
+    .where(stages.c.state == "done", stages.c.seconds.is_not(None), stages.c.wanted_at.is_not(None))
+    .group_by(stages.c.name)
+)
 
 
 def _cache(connection: Connection) -> Iterator[Metric]:
@@ -193,7 +205,48 @@ def _machine(blobs: FolderStorage) -> Iterator[Metric]:
         yield found
 
 
-def _devices() -> Iterator[Metric]:
-    """Named without a sample: this release runs on no device of this kind."""
-    yield GaugeMetricFamily("orfeas_gpu_memory_bytes", "Memory of a device.", labels=("gpu_id",))
-    yield GaugeMetricFamily("orfeas_gpu_memory_allocated_bytes", "Allocated memory of a device.", labels=("gpu_id",))
+def _devices(found: Sequence[DeviceState]) -> Iterator[Metric]:
+    """Of each device, what its process counted since it started; memory where the device counts it."""
+    size = HistogramMetricFamily("orfeas_batch_size", "Items of a denoiser evaluation.", labels=("gpu_id",))
+    for device in found:
+        counts = {int(items): number for items, number in device.report.get("batches", {}).items()}
+        buckets = [(str(float(top)), sum(n for items, n in counts.items() if items <= top)) for top in BATCH_SIZES]
+        total = sum(counts.values())
+        inferences = float(sum(items * number for items, number in counts.items()))
+        size.add_metric((device.device,), [*buckets, ("+Inf", total)], inferences)
+    yield size
+    for name, meaning, member in _COUNTED:
+        counter = CounterMetricFamily(name, meaning, labels=("gpu_id",))
+        for device in found:
+            if device.report:
+                counter.add_metric((device.device,), device.report.get(member, 0))
+        yield counter
+    for name, meaning, read in _SHOWN:
+        gauge = GaugeMetricFamily(name, meaning, labels=("gpu_id",))
+        for device in found:
+            value = read(device) if device.is_gpu else None
+            if value is not None:
+                gauge.add_metric((device.device,), value)
+        yield gauge
+
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+_COUNTED = (
+    ("orfeas_denoiser_executions", "Evaluations of a denoiser.", "executions"),
+    ("orfeas_denoiser_inferences", "Items in them: what one at a time would have cost.", "inferences"),
+    ("orfeas_gpu_busy_seconds", "Seconds of work on a device.", "busy_s"),
+    ("orfeas_model_loads", "Parts of models brought to a device.", "loads"),
+    ("orfeas_model_evictions", "Parts of models that had to go.", "evictions"),
+    ("orfeas_gpu_oom_retries", "Work done again because memory was missing.", "oom_retries"),
+)
+_SHOWN: tuple[tuple[str, str, Callable[[DeviceState], float | None]], ...] = (
+    ("orfeas_gpu_memory_bytes", "Memory of a device.", lambda device: device.total),
+    ("orfeas_gpu_memory_allocated_bytes", "Allocated memory of a device.", lambda device: device.allocated),
+    ("orfeas_gpu_memory_reserved_bytes", "Memory taken by the allocator.", lambda device: device.reserved),
+    ("orfeas_gpu_memory_peak_bytes", "The most that was allocated.", lambda device: device.report["memory_peak"]),
+    (
+        "orfeas_gpu_utilization_ratio",
+        "Busy share of the last moment, by the driver.",
+        lambda device: device.report["utilisation"],
+    ),
+)

@@ -15,16 +15,31 @@ from orfeas.config import Config
 from orfeas.domain.caller import LOCAL
 from orfeas.domain.formats import WRITABLE
 from orfeas.jobs.jobs import Jobs
+from orfeas.services.devices import (
+    FAILED,
+    STARTING,
+    DeviceService,
+    DeviceState,
+    first_gpu,
+    gpu_info,
+    megabytes,
+    memory,
+    precision_of,
+    recommendations,
+    statistics,
+    trends,
+)
 from orfeas.services.engines import EngineService
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.measurements import Traffic, exposition
+from orfeas.services.plans import EMBEDDED_ENGINE
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import Database
 from orfeas.version import __version__
 
 FRESH_S = 0.5
 MODE = "safe_fallback"
-CAPABILITIES = ("image_to_3d", "relief", "lithophane", "photo_texture")
+CAPABILITIES = ("image_to_3d", "text_to_image", "text_to_3d", "relief", "lithophane", "photo_texture")
 
 logger = logging.getLogger("orfeas.monitoring")
 
@@ -39,6 +54,32 @@ class State:
     depth: int = 0
     running: int = 0
     queues: frozenset[str] = field(default_factory=frozenset)
+    devices: tuple[DeviceState, ...] = ()
+    engine: str = EMBEDDED_ENGINE
+    model: str | None = None
+    """What a request gets that names neither."""
+
+    @property
+    def mode(self) -> str:
+        """`powerful_3d` where a shape model is installed and a device runs it."""
+        return MODE if self.model is None else "powerful_3d"
+
+    @property
+    def gpu(self) -> DeviceState:
+        """The first device of its own."""
+        return first_gpu(self.devices)
+
+    @property
+    def device(self) -> str:
+        """cuda, mps or cpu."""
+        return self.gpu.kind
+
+    @property
+    def models_status(self) -> str:
+        """`loading` while a device that models need is still on its way."""
+        if self.model is not None and all(found.state == STARTING for found in self.devices):
+            return "loading"
+        return "ready" if self.worker else "not_ready"
 
     @property
     def worker(self) -> bool:
@@ -75,13 +116,20 @@ class MonitoringService:
     """Say how the server is."""
 
     def __init__(
-        self, config: Config, jobs: Jobs, blobs: FolderStorage, database: Database, engines: EngineService
+        self,
+        config: Config,
+        jobs: Jobs,
+        blobs: FolderStorage,
+        database: Database,
+        engines: EngineService,
+        devices: DeviceService,
     ) -> None:
         self._config = config
         self._jobs = jobs
         self._blobs = blobs
         self._database = database
         self._engines = engines
+        self._devices = devices
         self._started_at = time.monotonic()
         self._watch = Watch(self._look)
         self.traffic = Traffic()
@@ -94,13 +142,13 @@ class MonitoringService:
             "timestamp": time.time(),
             "server": "orfeas",
             "version": __version__,
-            "mode": MODE,
-            "gpu_info": dict(NO_GPU),
+            "mode": state.mode,
+            "gpu_info": gpu_info(state.gpu),
             "active_jobs": state.running,
             "queued_jobs": state.depth,
-            "models_status": "ready" if state.worker else "not_ready",
-            "processor": processor(ready=state.worker),
-            "capabilities": [*CAPABILITIES],
+            "models_status": state.models_status,
+            "processor": processor(state),
+            "capabilities": capabilities(state),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
         }
 
@@ -112,10 +160,10 @@ class MonitoringService:
             "database": state.database,
             "disk": state.disk,
             "worker": state.worker,
-            "gpu": "gpu" in state.queues,
+            "gpu": any(found.state != FAILED for found in state.devices),
             "models": self.engines()["hunyuan3d"]["available"] if state.database else False,
-            "gpu_name": None,
-            "gpu_memory_total": 0,
+            "gpu_name": state.gpu.name,
+            "gpu_memory_total": state.gpu.total,
         }
         ready = state.database and state.disk and state.worker
         return ready, {"status": "ready" if ready else "not_ready", "checks": checks}
@@ -126,19 +174,45 @@ class MonitoringService:
 
     def metrics(self) -> bytes:
         """Prometheus' text format 0.0.4: own counters, and totals of the rows as they are now."""
-        return exposition(self.traffic, self._jobs, self._blobs, self._database)
+        return exposition(self.traffic, self._jobs, self._blobs, self._database, self._devices.read())
+
+    def gpu_status(self) -> dict[str, Any]:
+        """The memory of the first device and how its use went; kept 0.5 s."""
+        device = self._watch.state().gpu
+        return {
+            "memory": memory(device),
+            "trends": trends(device.samples),
+            "recommendations": recommendations(device),
+            "timestamp": time.time(),
+        }
+
+    def gpu_stats(self) -> dict[str, Any]:
+        """Figures of all devices and of the queue."""
+        state = self._watch.state()
+        best = [int(found.report.get("best_batch", 1)) for found in state.devices if found.report]
+        working = next((found for found in state.devices if found.is_gpu), next(iter(state.devices), state.gpu))
+        return {
+            "timestamp": time.time(),
+            "gpu": statistics(state.gpu),
+            "queue_depth": state.depth,
+            "recommended_precision": precision_of(working),
+            "optimal_batch_size": min(min(best, default=1), self._config.gpu_batch_max),
+            "status": "operational",
+            "devices": [{"device": found.device, "state": found.state, **statistics(found)} for found in state.devices],
+        }
 
     def engines(self) -> dict[str, Any]:
         """Each engine with whether it can be used."""
         return self._engines.standing(LOCAL)
 
-    def worker_ready(self) -> bool:
-        """Whether a cpu worker is there."""
-        return self._watch.state().worker
+    def state(self) -> State:
+        """What was read last."""
+        return self._watch.state()
 
     def _look(self) -> State:
         try:
             queue = self._jobs.queue_status(LOCAL)
+            found, taken = self._devices.read(), self._engines.taken(LOCAL)
         except SQLAlchemyError:
             logger.exception("the database cannot be read")
             return State(read_at=time.monotonic(), disk=self._disk())
@@ -149,47 +223,43 @@ class MonitoringService:
             depth=queue.depth,
             running=queue.running,
             queues=frozenset(worker["queue"] for worker in queue.workers),
+            devices=found,
+            engine=taken["engine"] or EMBEDDED_ENGINE,
+            model=taken["model"],
         )
 
     def _disk(self) -> bool:
         return self._blobs.free_bytes() >= self._config.disk_reserve_mb * 1_000_000
 
 
-NO_GPU = {
-    "allocated": 0,
-    "reserved": 0,
-    "total": 0,
-    "free": 0,
-    "allocated_mb": 0.0,
-    "reserved_mb": 0.0,
-    "total_mb": 0.0,
-    "free_mb": 0.0,
-}
+def capabilities(state: State) -> list[str]:
+    """What can be made here."""
+    return [*CAPABILITIES, *(["neural_shapes"] if state.model else [])]
 
 
-def processor(*, ready: bool) -> dict[str, Any]:
+def processor(state: State) -> dict[str, Any]:
     """The engine in force as existing clients know it."""
     return {
-        "status": "ready" if ready else "not_ready",
-        "device": "cpu",
-        "model_type": "embedded",
-        "capabilities": [*CAPABILITIES],
+        "status": state.models_status,
+        "device": state.device,
+        "model_type": state.model or state.engine,
+        "capabilities": capabilities(state),
         "formats": [*WRITABLE],
-        "has_text2image": False,
+        "has_text2image": state.worker,
     }
 
 
 @info_cached
 def _models_info(service: MonitoringService, _: int) -> dict[str, Any]:
-    ready = service.worker_ready()
+    state = service.state()
     return {
-        "mode": MODE,
-        "device": "cpu",
-        "gpu_stats": {name: NO_GPU[name] for name in ("allocated_mb", "reserved_mb", "total_mb", "free_mb")},
-        "processor": processor(ready=ready),
-        "models_loaded": [],
-        "shapegen_ready": ready,
-        "texgen_ready": ready,
-        "text_to_image_ready": False,
+        "mode": state.mode,
+        "device": state.device,
+        "gpu_stats": megabytes(state.gpu),
+        "processor": processor(state),
+        "models_loaded": sorted({model.id for found in state.devices for model in found.models}),
+        "shapegen_ready": state.worker,
+        "texgen_ready": state.worker,
+        "text_to_image_ready": state.worker,
         "engines": service.engines(),
     }

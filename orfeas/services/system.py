@@ -9,16 +9,19 @@ from typing import Any
 from orfeas.config import Config
 from orfeas.domain import formats, limits, presets, quality
 from orfeas.domain.caller import Caller
-from orfeas.errors import CapabilityMissingError, InvalidRequestError
+from orfeas.domain.prompt import vocabulary
+from orfeas.errors import InvalidRequestError
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.engines import EngineService
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.models import Model, ModelService
+from orfeas.services.picture_models import PictureModels
 from orfeas.version import __version__
 
 KINDS = ("cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary")
 NO_MULTI_VIEW = "No installed model takes several views."
 LATER = "Not in this release."
+NO_LLM = "No language model is configured: set ORFEAS_LLM_URL, and ORFEAS_LLM_MODEL."
 
 FEATURES: dict[str, str | None] = {
     "image_to_3d": None,
@@ -29,17 +32,16 @@ FEATURES: dict[str, str | None] = {
     "batches": None,
     "events": None,
     "result_cache": None,
-    "text_to_image": LATER,
-    "text_to_3d": LATER,
-    "material_texture": LATER,
+    "text_to_image": None,
+    "text_to_3d": None,
+    "material_texture": None,
     "painted_texture": LATER,
-    "post_conditions": LATER,
-    "mesh_tools": LATER,
-    "turntable": LATER,
-    "scenes": LATER,
-    "language_models": LATER,
-    "agents": LATER,
-    "socket_io": LATER,
+    "post_conditions": None,
+    "mesh_tools": None,
+    "turntable": None,
+    "scenes": None,
+    "agents": None,
+    "socket_io": None,
     "projects": LATER,
     "webhooks": LATER,
     "keys": LATER,
@@ -67,15 +69,18 @@ class SystemService:
             **fixed,
             "engines": engines,
             "auto": self._engines.taken(caller),
-            "features": {**fixed["features"], **neural},
+            "features": {**fixed["features"], **neural, "text_to_image_model": self._picture_model()},
             "devices": _devices(self._jobs, caller, time_bucket()),
             "models": [_model(model) for model in self._models.installed(caller)],
         }
 
+    def _picture_model(self) -> dict[str, Any]:
+        """Whether pictures of sentences are made by a model; without one they show solids."""
+        reason = PictureModels(self._config, self._engines.device).why_not()
+        return {"available": reason is None, "reason": reason}
+
     def presets(self, caller: Caller, kind: str | None = None) -> dict[str, Any]:
         """Every preset by kind, or those of one kind."""
-        if kind == "vocabulary":
-            raise CapabilityMissingError("This release reads no prompts, so it has no vocabulary.")
         if kind is not None and kind not in _presets():
             detail = f"Allowed: {', '.join(KINDS)}."
             raise InvalidRequestError(
@@ -123,6 +128,8 @@ def _fixed(config: Config) -> dict[str, Any]:
         "formats": [_format(found) for found in formats.MESH_FORMATS.values()],
         "features": {
             **{name: {"available": reason is None, "reason": reason} for name, reason in FEATURES.items()},
+            "code_analysis": {"available": True, "reason": None},
+            "language_models": _when(config.llm_url is not None, NO_LLM),
             "url_input": _when(
                 config.allow_url_input and not config.offline, "ORFEAS_ALLOW_URL_INPUT or ORFEAS_OFFLINE forbids it."
             ),
@@ -186,6 +193,7 @@ def _presets() -> dict[str, Any]:
         "quality": [_quality(level) for level in range(quality.LOWEST, quality.HIGHEST + 1)],
         "profiles": _by_name(presets.PROFILES),
         "styles": dict(presets.STYLES),
+        "vocabulary": vocabulary(),
     }
 
 

@@ -3,6 +3,7 @@
 from orfeas.services.generation.downloads import StoredFile
 from orfeas.services.generation.files import GenerationFiles, Wait
 from orfeas.services.generation.options import Options, options_of
+from orfeas.services.generation.pictures import PictureOptions, PictureService
 from orfeas.services.generation.records import record
 from orfeas.services.generation.service import GenerationService, Images, Started, Upload, stored_name
 
@@ -11,6 +12,8 @@ __all__ = [
     "GenerationService",
     "Images",
     "Options",
+    "PictureOptions",
+    "PictureService",
     "Started",
     "StoredFile",
     "Upload",

@@ -18,11 +18,11 @@ from orfeas.errors import (
 from orfeas.jobs.views import JobFile, JobState, JobView, RunView
 from orfeas.services.generation.records import model_name
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
 MODEL_NAME = re.compile(
     r"model(?:_(?P<job>[0-9a-fA-F-]{36}))?(?:_r(?P<run>[1-9][0-9]{0,5}))?\.(?P<format>[A-Za-z0-9]+)"
 )
-EXTENSIONS = frozenset({*MESH_FORMATS, *IMAGE_EXTENSIONS, "zip"})
+EXTENSIONS = frozenset({*MESH_FORMATS, *IMAGE_EXTENSIONS, "zip", "json", "mtl"})
 RETRY_AFTER_S = 2
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from orfeas.domain.presets import DEFAULT_PRINTER, PRINTERS
 from orfeas.domain.steps import SENTENCES, step_of
 from orfeas.jobs.views import JobState, JobView, RunView
+from orfeas.services.mesh_reports import compatible_members
 
 STATUS = {
     JobState.PENDING: "pending",
@@ -22,6 +23,7 @@ MESSAGES = {
     JobState.SUCCEEDED: "The files are ready.",
     JobState.CANCELLED: "Cancelled by request.",
 }
+GRADES = ((0.9, "A"), (0.8, "B"), (0.7, "C"), (0.6, "D"))
 PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "error"})
 
 
@@ -63,8 +65,16 @@ def model_name(job_id: str, format_name: str, run: int | None = None) -> str:
 
 def download_url(job: JobView, run: RunView) -> str | None:
     """Where the main file of a finished run is; None if it has none."""
-    name = _main_format(run)
-    return None if name is None else f"/api/download/{job.id}/{model_name(job.id, name)}"
+    name = output_name(job, run)
+    return None if name is None else f"/api/download/{job.id}/{name}"
+
+
+def output_name(job: JobView, run: RunView) -> str | None:
+    """The name of a finished run's main file at download: that of a generation says whose model it is."""
+    main = _main_file(run)
+    if main is None or run.type == "generation":
+        return None if main is None else model_name(job.id, main["format"])
+    return str(main["filename"])
 
 
 def _always(job: JobView, run: RunView | None) -> dict[str, Any]:
@@ -106,25 +116,33 @@ def _job_type(job: JobView, run: RunView | None) -> str | None:
 def _input(job: JobView) -> dict[str, Any]:
     given = job.input
     found: dict[str, Any] = {}
-    if given.filename:
+    if given.filename and (given.asset_id or _drawn(job)):
         url = f"/api/preview/{given.filename}"
         found |= {"filename": given.filename, "preview_url": url, "image_url": url}
     if given.prompt:
         found |= {"prompt": given.prompt, "style": given.style}
+        unknown = job.latest.settings.get("unrecognized_words") if job.latest else None
+        found |= {"unrecognized_words": unknown} if unknown else {}
     return found
+
+
+def _drawn(job: JobView) -> bool:
+    """Whether the picture of the job's sentence is there."""
+    return any(run.type == "text_to_image" and run.state is JobState.SUCCEEDED for run in job.runs)
 
 
 def _completed(job: JobView, run: RunView) -> dict[str, Any]:
     result = run.result or {}
     name = _main_format(run)
     return {
-        "output_file": model_name(job.id, name) if name else None,
+        "output_file": output_name(job, run),
         "download_url": download_url(job, run),
         "model_preview_url": f"/api/preview-output/{job.id}/preview.png" if name else None,
         "processing_time": round((run.finished_at or 0.0) - (run.started_at or run.finished_at or 0.0), 3),
         "cached": run.cached,
         "quality_metrics": quality_metrics(result.get("measures", {}).get(name)),
         "degraded": result.get("degraded", []),
+        **compatible_members(run),
     }
 
 
@@ -139,12 +157,24 @@ def _failed(run: RunView) -> dict[str, Any]:
 
 
 def quality_metrics(measures: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What was measured on the written file; the scores are null until something measures them."""
+    """What was measured on the written file; the scores are null where nothing measured them."""
     if not measures:
         return None
     names = ("is_watertight", "is_manifold", "face_count", "vertex_count", "body_count", "extents_mm")
     known = {name: measures.get(name) for name in names}
-    return {"overall_score": None, "quality_grade": None, "printable": printable(measures), **known}
+    points = measures.get("quality_score")
+    overall = None if points is None else round(points / 100.0, 4)
+    return {
+        "overall_score": overall,
+        "quality_grade": None if overall is None else grade(overall),
+        "printable": printable(measures),
+        **known,
+    }
+
+
+def grade(overall: float) -> str:
+    """A letter for a score of 0 to 1."""
+    return next((letter for least, letter in GRADES if overall >= least), "F")
 
 
 def printable(measures: dict[str, Any]) -> bool | None:
@@ -158,8 +188,13 @@ def printable(measures: dict[str, Any]) -> bool | None:
 
 
 def _main_format(run: RunView) -> str | None:
+    main = _main_file(run)
+    return None if main is None else main["format"]
+
+
+def _main_file(run: RunView) -> dict[str, Any] | None:
     listed = (run.result or {}).get("assets", [])
-    return next((asset["format"] for asset in listed if asset["role"] == "model"), None)
+    return next((asset for asset in listed if asset["role"] == "model"), None)
 
 
 def _measured_size(run: RunView) -> dict[str, float] | None:

@@ -13,19 +13,37 @@ from typing import IO, Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
-from orfeas.errors import CapabilityMissingError, InvalidRequestError, LatentGoneError
+from orfeas.domain.profiles import STANDARD
+from orfeas.errors import CapabilityMissingError, InvalidRequestError, LatentGoneError, ParameterNotSupportedError
 from orfeas.jobs.events import Notifier
 from orfeas.jobs.jobs import Jobs
-from orfeas.jobs.plan import Plan, Source
+from orfeas.jobs.plan import Plan
 from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.engines import Choice, EngineService
+from orfeas.services.generation import text
 from orfeas.services.generation.estimates import Estimate, estimate
 from orfeas.services.generation.files import GenerationFiles, image_ids, recorded_request, source
-from orfeas.services.generation.options import Options, checked, normalised, recorded, request_of
-from orfeas.services.plans import NeuralRequest, ShapeRequest, generation_plan
+from orfeas.services.generation.options import (
+    Options,
+    checked,
+    drawn,
+    normalised,
+    recorded,
+    request_of,
+    tuned,
+)
+from orfeas.services.generation.pictures import PictureService
+from orfeas.services.meshes import MeshService
+from orfeas.services.performance import PerformanceService, Tuning
+from orfeas.services.picture_models import PictureModels
+from orfeas.services.plans import NeuralRequest, ParametricRequest, Pictures, ShapeRequest, generation_plan
 
 STEM_CHARACTERS = 50
+KEPT = ("switches", "below", "repair", "unavailable", "picture", "unrecognized_words")
+"""Settings of a run that say what its profile meant, and what its sentence was taken for."""
+FIXED_IN_SOLIDS = ("octree_resolution", "mc_level")
+"""What a derived job may change of a field, and solids do not have."""
 
 Images = Mapping[str, Asset]
 """The pictures of a request by view; a single one is the front."""
@@ -49,18 +67,38 @@ class Started:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A checked request: with the settings in force, as the engine takes it; `further` settings of its run."""
+
+    options: Options
+    request: ShapeRequest
+    warnings: tuple[str, ...]
+    tuning: Tuning
+    further: dict[str, Any]
+
+
 class GenerationService:
     """Make models of pictures, and find or convert their files."""
 
     def __init__(
-        self, config: Config, jobs: Jobs, assets: AssetService, notifier: Notifier, engines: EngineService
+        self,
+        config: Config,
+        jobs: Jobs,
+        assets: AssetService,
+        notifier: Notifier,
+        engines: EngineService,
+        meshes: MeshService,
+        performance: PerformanceService,
     ) -> None:
         self._config = config
         self._jobs = jobs
         self._engines = engines
         self._assets = assets
         self._notifier = notifier
-        self.files = GenerationFiles(jobs, assets, engines)
+        self._performance = performance
+        self.files = GenerationFiles(jobs, assets, engines, meshes)
+        self.pictures = PictureService(jobs, PictureModels(config, engines.device))
 
     # pictures
 
@@ -72,15 +110,20 @@ class GenerationService:
     # generating
 
     def create(
-        self, caller: Caller, options: Options, images: Images, *, batch: tuple[str, int] | None = None
+        self,
+        caller: Caller,
+        options: Options,
+        images: Images,
+        *,
+        batch: tuple[str, int] | None = None,
+        job_id: str | None = None,
+        timeout_s: float | None = None,
     ) -> JobView:
-        """A v1 job with its one run."""
-        asked = self._request(caller, options, images, Surface.V1)
-        job_id, shown = str(uuid.uuid4()), next(iter(images.values()))
-        name = stored_name(job_id, shown.filename, shown.format, time.time())
-        views = {view: picture.id for view, picture in images.items()} if len(images) > 1 else None
+        """A v1 job with its one run, which may take `timeout_s` seconds in all."""
+        asked = replace(self._request(caller, options, images, Surface.V1), timeout_s=timeout_s)
+        job_id = job_id or str(uuid.uuid4())
         return self._jobs.create(
-            caller, Surface.V1, asked, input=JobInput(shown.id, name, shown.filename, views=views), job_id=job_id,
+            caller, Surface.V1, asked, input=_input(job_id, options, images), job_id=job_id,
             batch=batch, tags=options.tags, private=not options.use_cache,
         )  # fmt: skip
 
@@ -105,7 +148,8 @@ class GenerationService:
     def generate_job(self, caller: Caller, options: Options, job_id: str) -> Started:
         """A further run of a compatible job; the identical run in flight is joined."""
         before = self._jobs.get(caller, job_id)
-        asked = self._request(caller, options, {"front": self._picture_of(caller, before)}, Surface.COMPATIBLE)
+        options, images = self._start_of(caller, options, before)
+        asked = self._request(caller, options, images, Surface.COMPATIBLE)
         job, same = self._jobs.add_run(caller, before.id, asked, private=not options.use_cache)
         run = job.latest
         joined = same or bool(run and run.joined)
@@ -113,30 +157,34 @@ class GenerationService:
 
     def check_job(self, caller: Caller, options: Options, job_id: str) -> None:
         """Raise what `generate_job` would raise, and start nothing."""
-        picture = self._picture_of(caller, self._jobs.get(caller, job_id))
-        self._request(caller, options, {"front": picture}, Surface.COMPATIBLE)
+        options, images = self._start_of(caller, options, self._jobs.get(caller, job_id))
+        self._request(caller, options, images, Surface.COMPATIBLE)
 
     def check(self, caller: Caller, options: Options, surface: Surface) -> None:
         """Raise what the options alone are refused for."""
-        checked(options, surface, self._choice(caller, options))
+        self._asked(caller, options, surface)
 
     def estimate(self, caller: Caller, options: Options, images: Images) -> Estimate:
         """What the same request would take; runs nothing."""
-        request, _ = checked(options, Surface.V1, self._choice(caller, options))
+        found = self._asked(caller, options, Surface.V1)
         asked = self._request(caller, options, images, Surface.V1)
-        return estimate(self._jobs, caller, asked, request, _sources(images))
+        return estimate(self._jobs, caller, asked, found.request, _pictures(found.options, images))
 
     def rebuild(self, caller: Caller, run: RunView, **changes: Any) -> RunRequest:
         """The request of a run again, with changes: all members of the engine's request may be changed."""
         if run.type != "generation":
             raise CapabilityMissingError(f"A job of type {run.type} cannot be made again from here.")
-        request = recorded_request(run) if changes else request_of(run.request, run.settings.get("model"))
+        before = request_of(run.request, run.settings.get("model"), tuning=run.settings)
+        request = recorded_request(run) if changes else before
         if isinstance(request, NeuralRequest):
             request = self._with_files_as_they_are(caller, run, request, changed=bool(changes))
+        if isinstance(request, ParametricRequest):
+            _refuse_fixed(changes)
         request = replace(request, **changes)
         plan = generation_plan(request, self.files.pictures_of(caller, run))
         spelled = {**run.request, **recorded(request)}
-        return _run_request(request, plan, spelled, priority=run.priority, warnings=())
+        kept = {name: run.settings[name] for name in KEPT if name in run.settings}
+        return _run_request(request, plan, spelled, priority=run.priority, warnings=(), further=kept)
 
     def job(self, caller: Caller, job_id: str) -> JobView:
         """One job, for its record."""
@@ -151,17 +199,42 @@ class GenerationService:
         return asset, JobInput(asset_id=asset.id, filename=name, original_filename=filename), job_id
 
     def _choice(self, caller: Caller, options: Options) -> Choice:
-        return self._engines.choose(
-            caller, engine=options.engine, model=options.model, mode=options.mode, views=options.views
-        )
+        choice = self._engines.choose(
+            caller, engine=options.engine, model=options.model, mode=options.mode, views=options.views,
+            solids=options.of_solids and (options.picture is not None or self.pictures.models.why_not() is not None),
+        )  # fmt: skip
+        if options.deterministic:
+            self._engines.check_deterministic(choice)
+        return choice
 
     def _request(self, caller: Caller, options: Options, images: Images, surface: Surface) -> RunRequest:
-        request, warnings = checked(options, surface, self._choice(caller, options))
+        asked = self._asked(caller, options, surface)
+        request, options = asked.request, asked.options
         if surface is Surface.COMPATIBLE:
             request = replace(request, preview=False)  # rendered when it is first looked at
-        plan = generation_plan(request, _sources(images))
+        plan = generation_plan(request, _pictures(options, images))
         spelled = normalised(options, request, {view: picture.id for view, picture in images.items()})
-        return _run_request(request, plan, spelled, priority=options.priority, warnings=tuple(warnings))
+        made = _run_request(
+            request, plan, spelled, priority=options.priority, warnings=asked.warnings, further=asked.further
+        )
+        return replace(made, monitored=asked.tuning.monitored)
+
+    def _asked(self, caller: Caller, options: Options, surface: Surface) -> _Asked:
+        """What the chosen engine is asked for under the profile, and what that profile means here."""
+        wish = self._performance.wish(surface, options.profile, allow_degrade=options.allow_degrade)
+        named = options.profile is not None and surface is Surface.COMPATIBLE
+        settled = replace(options, profile=wish.profile, allow_degrade=wish.allow_degrade)
+        choice = self._choice(caller, settled)
+        choice, tuning = self._performance.tuned(caller, wish, choice, named=options.model is not None)
+        settled = self._illustrated(settled, choice)
+        request, warnings = checked(settled, surface, choice)
+        request = tuning.applied(request, options.batch_size)
+        shown = named or wish.profile != STANDARD
+        further = {**tuned(request), "unavailable": [*tuning.unavailable]} if shown else {}
+        if tuning.repair:
+            further["repair"] = True
+        further |= _told(settled, request)
+        return _Asked(settled, request, tuple(warnings), tuning, further)
 
     def _with_files_as_they_are(
         self, caller: Caller, run: RunView, request: NeuralRequest, *, changed: bool
@@ -178,15 +251,56 @@ class GenerationService:
         chosen = self._engines.choose(caller, engine=request.engine, model=request.model.id, views=views)
         return replace(request, model=chosen.model or request.model)
 
-    def _picture_of(self, caller: Caller, job: JobView) -> Asset:
+    def _illustrated(self, options: Options, choice: Choice) -> Options:
+        """With the picture of its sentence where a model needs one, drawn with the seed of the shape."""
+        if options.prompt is None or options.picture is not None or choice.model is None:
+            return options
+        seed = drawn(options.seed)
+        return replace(options, seed=seed, picture=self.pictures.for_shape(options.prompt, seed))
+
+    def _start_of(self, caller: Caller, options: Options, job: JobView) -> tuple[Options, Images]:
+        """What a further run of a compatible job starts from: its picture, or its sentence with the picture of it."""
         if job.surface is Surface.V1:
             raise InvalidRequestError(
                 f"Job {job.id} was made by v1 and has one run; post the changes to /api/v1/jobs/{job.id}/derive.",
                 job_id=job.id,
             )
-        if job.input.asset_id is None:
-            raise CapabilityMissingError("This job has no image; models of text cannot be made yet.")
-        return self._assets.get(caller, job.input.asset_id)
+        if job.input.asset_id is not None:
+            return options, {"front": self._assets.get(caller, job.input.asset_id)}
+        picture = self.pictures.of_job(job)
+        if picture is None:
+            raise InvalidRequestError(f"Job {job.id} has neither an image nor a prompt.", job_id=job.id)
+        if picture.model is not None:
+            return replace(options, prompt=picture.prompt, picture=picture), {}
+        text.understood(picture.prompt)  # solids lie as they do in the picture
+        return replace(options, prompt=picture.prompt, picture=picture, seed=options.seed or picture.seed), {}
+
+
+def _input(job_id: str, options: Options, images: Images) -> JobInput:
+    if options.prompt is not None:
+        return JobInput(prompt=options.prompt)
+    shown = next(iter(images.values()))
+    name = stored_name(job_id, shown.filename, shown.format, time.time())
+    views = {view: picture.id for view, picture in images.items()} if len(images) > 1 else None
+    return JobInput(shown.id, name, shown.filename, views=views)
+
+
+def _told(options: Options, request: ShapeRequest) -> dict[str, Any]:
+    """What a sentence was taken for, for the settings of its run."""
+    if options.prompt is None:
+        return {}
+    if not isinstance(request, ParametricRequest):
+        return {"picture": options.picture.document()} if options.picture else {}
+    unknown = text.understood(options.prompt).unrecognized_words
+    return {"unrecognized_words": [*unknown]} if unknown else {}
+
+
+def _refuse_fixed(changes: Mapping[str, Any]) -> None:
+    for name in FIXED_IN_SOLIDS:
+        if changes.get(name) is not None:
+            detail = f"{name} has no effect on solids of a prompt; leave it out."
+            errors = [{"pointer": f"/{name}", "detail": detail, "code": ParameterNotSupportedError.code}]
+            raise ParameterNotSupportedError(detail, errors=errors)
 
 
 def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str:
@@ -198,7 +312,13 @@ def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str
 
 
 def _run_request(
-    request: ShapeRequest, plan: Plan, spelled: dict[str, Any], *, priority: int, warnings: tuple[str, ...]
+    request: ShapeRequest,
+    plan: Plan,
+    spelled: dict[str, Any],
+    *,
+    priority: int,
+    warnings: tuple[str, ...],
+    further: dict[str, Any],
 ) -> RunRequest:
     return RunRequest(
         type="generation",
@@ -209,20 +329,26 @@ def _run_request(
         method=request.method,
         profile=spelled["profile"],
         quality=request.quality,
-        settings=_settings(request),
+        settings={**_settings(request), **further},
         priority=priority,
         warnings=warnings,
+        checks=dict(request.require) if request.require else None,
     )
 
 
 def _settings(request: ShapeRequest) -> dict[str, Any]:
     """What the engine uses, with the model that conversions and derived jobs have to find again."""
+    if isinstance(request, ParametricRequest):
+        return {**request.settings, "scene": request.scene}
     if not isinstance(request, NeuralRequest):
         return request.settings
     return {**request.settings, "mc_level": request.mc_level, "model": request.model.document()}
 
 
-def _sources(images: Images) -> dict[str, Source]:
+def _pictures(options: Options, images: Images) -> Pictures:
+    """What a plan starts from; solids need no picture, and take none."""
+    if options.picture is not None:
+        return {"front": options.picture.node()}
     return {view: source(picture) for view, picture in images.items()}
 
 

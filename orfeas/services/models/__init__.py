@@ -1,4 +1,4 @@
-"""Models: which there are, which are installed, under which terms; bring, check and remove them."""
+"""Models: which there are, which are installed, under which terms; bring, check, remove, load and unload them."""
 
 from __future__ import annotations
 

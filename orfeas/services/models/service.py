@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from orfeas.errors import (
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Node, Plan
 from orfeas.jobs.views import JobView, RunRequest, RunView, Surface
+from orfeas.services.devices import LoadedModel
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.models.views import Model, State, build_models, stat_digest
 from orfeas.storage import model_rows
@@ -58,9 +59,11 @@ class ModelService:
 
     Parameters
     ----------
-    in_use
-        Whether a model is loaded or at work on a device; asked before its files are removed.
+    on_devices
+        The models with weights on a device.
     """
+
+    JOB_TYPES = ("model_pull", "model_verify")
 
     def __init__(
         self,
@@ -68,14 +71,14 @@ class ModelService:
         database: Database,
         jobs: Jobs,
         *,
-        in_use: Callable[[Model], bool] = lambda model: False,
+        on_devices: Callable[[], Iterable[LoadedModel]] = lambda: (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._database = database
         self._jobs = jobs
         self._folder = ModelFolder(config.model_dir)
-        self._in_use = in_use
+        self._on_devices = on_devices
         self._now = now
         self._changes = 0
 
@@ -83,15 +86,15 @@ class ModelService:
 
     def list(self, caller: Caller) -> tuple[Model, ...]:
         """Every model, at most 2 s old; unhashed ones are hashed in the io queue from now on."""
-        return _listed(self, caller, self._changes, time_bucket())
+        return self._with_loaded(_listed(self, caller, self._changes, time_bucket()))
 
     def installed(self, caller: Caller) -> tuple[Model, ...]:
         """The models whose files are there."""
-        return tuple(model for model in self.list(caller) if model.state is State.INSTALLED)
+        return tuple(model for model in self.list(caller) if model.installed)
 
     def get(self, caller: Caller, model_id: str, *, hashing: bool = True) -> Model:
         """One model as it is now."""
-        return _find(self.read(caller, hashing=hashing), model_id)
+        return _find(self._with_loaded(self.read(caller, hashing=hashing)), model_id)
 
     def read(self, caller: Caller, *, hashing: bool = True) -> tuple[Model, ...]:
         """Every model as it is now; with `hashing`, unhashed ones are hashed in the io queue from now on."""
@@ -108,7 +111,26 @@ class ModelService:
                 self._hash_once(caller, model, found[model.place])
         return models
 
+    def _with_loaded(self, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        """Models with what devices hold of them just now."""
+        places = {loaded.place for loaded in self._on_devices()}
+        return tuple(
+            replace(model, state=State.LOADED) if model.installed and model.place in places else model
+            for model in models
+        )
+
     # changing
+
+    def discard_unfinished(self, caller: Caller) -> int:
+        """Remove what downloads that nobody goes on with have left; the bytes that are free then."""
+        with self._database.read() as connection:
+            parameters = connection.execute(
+                select(stages.c.parameters).where(stages.c.name == ModelPull.name, stages.c.state.in_(UNFINISHED))
+            ).scalars()
+            wanted = {found["place"] for found in parameters}
+        freed = self._folder.discard_unfinished(wanted)
+        self._changes += 1
+        return freed
 
     def pull(self, caller: Caller, model_id: str, source: str | None = None) -> JobView:
         """A job that downloads a model, or copies it from a local folder; the same pull in flight is joined.
@@ -120,7 +142,7 @@ class ModelService:
         InvalidRequestError
             The source is neither a repository nor a folder with the model.
         """
-        _require(caller)
+        require_scope(caller)
         model = self.get(caller, model_id, hashing=False)
         spec = self.pull_spec(model, source)
         request = {"model_id": model.id, "source": source}
@@ -139,13 +161,13 @@ class ModelService:
 
     def verify(self, caller: Caller, model_id: str) -> JobView:
         """A job that hashes every file and compares it with what was published."""
-        _require(caller)
+        require_scope(caller)
         model = self.get(caller, model_id, hashing=False)
         return self._start(caller, "model_verify", model, self.verify_spec(model), {"model_id": model.id})
 
     def verify_spec(self, model: Model) -> ModelVerify:
         """The stage that checks a model."""
-        if model.state not in (State.INSTALLED, State.CORRUPT):
+        if not model.installed and model.state is not State.CORRUPT:
             raise ModelUnavailableError(f"{model.id} is {model.state}; pull it first.", model_id=model.id)
         return ModelVerify(place=model.place)
 
@@ -166,9 +188,9 @@ class ModelService:
         ModelInUseError
             It is loaded, at work, or on its way.
         """
-        _require(caller)
+        require_scope(caller)
         model = self.get(caller, model_id, hashing=False)
-        if self._in_use(model) or self._wanted_by_a_stage(model):
+        if model.state is State.LOADED or self._wanted_by_a_stage(model):
             raise ModelInUseError(f"{model.id} is at work; wait for its jobs or unload it.", model_id=model.id)
 
         def refuse() -> None:
@@ -185,7 +207,7 @@ class ModelService:
 
     def acknowledge(self, caller: Caller, model_id: str, *, by: str, purpose: str) -> Model:
         """Record who accepts the terms of a model, and what for."""
-        _require(caller)
+        require_scope(caller)
         model = self.get(caller, model_id, hashing=False)
         if model.licence is None:
             raise CapabilityMissingError(f"{model.id} is not in the catalogue, so no terms of it are known to accept.")
@@ -283,6 +305,7 @@ def _find(models: tuple[Model, ...], model_id: str) -> Model:
     return found
 
 
-def _require(caller: Caller) -> None:
+def require_scope(caller: Caller) -> None:
+    """Refuse callers that may not change models."""
     if not {"models", "admin"} & caller.scopes:
         raise ForbiddenError("Changing models needs the scope models.")

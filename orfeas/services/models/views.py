@@ -21,6 +21,7 @@ class State(StrEnum):
     ABSENT = "absent"
     DOWNLOADING = "downloading"
     INSTALLED = "installed"
+    LOADED = "loaded"
     CORRUPT = "corrupt"
 
 
@@ -52,6 +53,11 @@ class Model:
     licence: Licence | None
     acknowledgement: Acknowledgement | None
     warnings: tuple[str, ...]
+
+    @property
+    def installed(self) -> bool:
+        """Whether its files are there and whole."""
+        return self.state in (State.INSTALLED, State.LOADED)
 
     @property
     def place(self) -> str:

@@ -7,9 +7,12 @@ from orfeas.services.plans.common import (
     conversion_plan,
     generation_plan,
     preview_plan,
+    without_folders,
 )
 from orfeas.services.plans.embedded import EMBEDDED_ENGINE, GenerationRequest
 from orfeas.services.plans.hunyuan3d import HUNYUAN3D_ENGINE, ModelRef, NeuralRequest
+from orfeas.services.plans.parametric import ParametricRequest
+from orfeas.services.plans.pictures import PictureModel, PictureRequest, picture_plan
 
 __all__ = [
     "EMBEDDED_ENGINE",
@@ -18,9 +21,14 @@ __all__ = [
     "GenerationRequest",
     "ModelRef",
     "NeuralRequest",
+    "ParametricRequest",
+    "PictureModel",
+    "PictureRequest",
     "Pictures",
     "ShapeRequest",
     "conversion_plan",
     "generation_plan",
+    "picture_plan",
     "preview_plan",
+    "without_folders",
 ]

@@ -5,20 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, ClassVar, TypeVar
 
 from orfeas.domain.fingerprint import canonical_json
 from orfeas.domain.formats import MESH_FORMATS, media_type
+from orfeas.domain.materials import material_text
+from orfeas.domain.presets import MATERIALS, PRINTERS
+from orfeas.domain.profiles import STANDARD_SWITCHES, Switches
 from orfeas.domain.quality import DEFAULT, Quality
-from orfeas.domain.specs import Clean, Export, RenderPreview, Scale, Simplify, Verify
+from orfeas.domain.specs import Clean, Export, RenderPreview, Repair, Scale, Simplify, Texture, Verify
 from orfeas.jobs.plan import Fallback, Node, Output, Plan, Source
 
 PREVIEW_SIZE = 512
 LIGHTER_SETTINGS = 3
 """How many lighter settings `allow_degrade` may step down to, one after the other."""
 
-Pictures = Mapping[str, Source]
-"""The pictures of a request by view; a single one is the front."""
+Pictures = Mapping[str, Source | Node]
+"""The pictures of a request by view, stored or made by a stage; a single one is the front."""
 
 R = TypeVar("R", bound="ShapeRequest")
 
@@ -37,7 +41,9 @@ class ShapeRequest(ABC):
 
     `steps`, `octree_resolution` and `target_faces` are None where the quality decides; `target_faces` is exact where it
     is given and an upper bound where it comes from the quality. `dimensions_mm` is width, height, depth or None for a
-    longest side of 100 mm.
+    longest side of 100 mm. `repair` mends the surface before it is reduced; `require` is what every file has to meet.
+    `material` names the preset of texture mode material. `switches` are those of the profile, and `below` is the next
+    profile towards standard with its switches, where the run may step down to it.
     """
 
     quality: int = DEFAULT
@@ -52,9 +58,14 @@ class ShapeRequest(ABC):
     fit: str = "inside"
     up_axis: str = "y"
     texture: str = "auto"
+    material: str | None = None
     texture_size: int = 1024
     allow_degrade: bool = False
     preview: bool = True
+    repair: bool = False
+    require: Mapping[str, Any] | None = None
+    switches: Switches = STANDARD_SWITCHES
+    below: tuple[str, Switches] | None = None
 
     engine: ClassVar[str]
     lighter_after: ClassVar[frozenset[str]]
@@ -96,13 +107,21 @@ class ShapeRequest(ABC):
     @property
     def grid(self) -> int:
         """Cells along the longest side."""
-        return self.octree_resolution or self.map.octree_resolution
+        return self.octree_resolution or self.mapped_grid(self.map)
+
+    def mapped_grid(self, row: Quality) -> int:
+        """The grid of a row of the quality map under the profile."""
+        return row.octree_resolution
+
+    def mapped_steps(self, row: Quality) -> int:
+        """The steps of a row of the quality map under the profile."""
+        return row.steps
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the engine will use."""
         return {
-            "steps": self.steps or self.map.steps,
+            "steps": self.steps or self.mapped_steps(self.map),
             "octree_resolution": self.grid,
             "guidance_scale": self.guidance,
             "target_faces": self.target_faces or self.map.target_faces,
@@ -110,12 +129,12 @@ class ShapeRequest(ABC):
         }
 
     def textured(self, format_name: str) -> bool:
-        """Whether the file of a format carries the photo."""
+        """Whether the file of a format carries the photo, the colours or the material."""
         return self.texture != "none" and MESH_FORMATS[format_name].colors
 
     def lighter(self: R) -> R | None:
         """The next lighter setting, or None below the lightest of the map."""
-        found = [(quality, row) for quality, row in self.rows.items() if row.octree_resolution < self.grid]
+        found = [(quality, row) for quality, row in self.rows.items() if self.mapped_grid(row) < self.grid]
         if not found:
             return None
         quality, row = found[-1]
@@ -124,20 +143,32 @@ class ShapeRequest(ABC):
 
     def lighter_steps(self, row: Quality) -> int | None:
         """The steps of a lighter setting; None for those of its row."""
-        return self.steps and min(self.steps, row.steps)
+        return self.steps and min(self.steps, self.mapped_steps(row))
+
+    def stepped_down(self: R) -> R:
+        """The same under the next profile towards standard."""
+        return replace(self, switches=self.below[1], below=None) if self.below else self
+
+    def dressed(self, plain: Node) -> Node:
+        """The model in the material that was asked for."""
+        assert self.material is not None
+        spec = Texture(size=0, mode="material", material=material_text(MATERIALS[self.material]))
+        return Node(spec, (plain,))
 
     def finished(self, surface: Node) -> Node:
         """A cleaned, reduced and sized mesh of a surface."""
+        cleaned = Node(Clean(), (surface,))
         simplified = Node(
             Simplify(target_faces=self.settings["target_faces"], exact=self.target_faces is not None),
-            (Node(Clean(), (surface,)),),
+            (Node(Repair(), (cleaned,)) if self.repair else cleaned,),
         )
         return Node(Scale(dimensions_mm=self.dimensions_mm, fit=self.fit), (simplified,))
 
 
 def generation_plan(request: ShapeRequest, pictures: Pictures) -> Plan:
     """Every stage from the picture to the checked files of all formats, and the thumbnail where it is wanted."""
-    return Plan(_outputs(request, pictures), fallbacks=tuple(_fallbacks(request, pictures)))
+    fallbacks = tuple(_fallbacks(request, pictures))
+    return Plan(_outputs(request, pictures), fallbacks=fallbacks, batch_limit=request.switches.largest_batch)
 
 
 def preview_plan(request: ShapeRequest, pictures: Pictures, size: int = PREVIEW_SIZE) -> Plan:
@@ -150,13 +181,15 @@ def conversion_plan(request: ShapeRequest, pictures: Pictures, format_name: str)
     return Plan((_model_output(request, request.chain(pictures), format_name),))
 
 
-def _model_output(request: ShapeRequest, stages: Chain, format_name: str) -> Output:
+def _model_output(request: ShapeRequest, stages: Chain, format_name: str, *, scored: bool = False) -> Output:
     """One written and verified file of the model."""
     textured = request.textured(format_name)
     zipped = textured and format_name == "obj"
     mesh = stages.textured if textured else stages.plain
-    export = Node(Export(format=format_name, up_axis=request.up_axis, recipe=recipe(request, mesh)), (mesh,))
-    check = Node(Verify(format=format_name, up_axis=request.up_axis), (export,))
+    recipe = provenance(mesh, engine=request.engine, licence=request.licence)
+    export = Node(Export(format=format_name, up_axis=request.up_axis, recipe=recipe), (mesh,))
+    wall = required_wall_mm(request.require)
+    check = Node(Verify(format=format_name, up_axis=request.up_axis, min_wall_mm=wall, scored=scored), (export,))
     return Output(
         export,
         role="model",
@@ -175,7 +208,7 @@ def _preview_output(request: ShapeRequest, stages: Chain, size: int = PREVIEW_SI
     return Output(picture, role="preview", format="png", filename="preview.png", media_type="image/png")
 
 
-def recipe(request: ShapeRequest, mesh: Node) -> str:
+def provenance(mesh: Node, *, engine: str | None = None, licence: str | None = None) -> str:
     """The provenance that is written into a file: a function of the mesh's fingerprint and nothing else.
 
     Canonical JSON of the stages in order with their versions and parameters, the hashes of what they started from and
@@ -188,7 +221,7 @@ def recipe(request: ShapeRequest, mesh: Node) -> str:
         {
             "stage": node.spec.name,
             "version": node.spec.version,
-            "parameters": node.spec.parameters(),
+            "parameters": without_folders(node.spec.parameters()),
             "inputs": [position.get(part.fingerprint, part.fingerprint) for part in node.inputs],
         }
         for node in nodes
@@ -196,30 +229,74 @@ def recipe(request: ShapeRequest, mesh: Node) -> str:
     return canonical_json(
         {
             "generator": "orfeas",
-            "engine": request.engine,
-            "licence": request.licence,
+            "engine": engine,
+            "licence": licence,
             "inputs": list(hashes),
             "stages": stages,
         }
     )
 
 
+def without_folders(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as they may be shown: of a model outside the model folder only the name, not where it lies here."""
+    place = parameters.get("place")
+    return {**parameters, "place": PurePath(place).name} if place and PurePath(place).is_absolute() else parameters
+
+
+def mend(request: R) -> tuple[R, dict[str, Any]]:
+    """The request with a repaired surface, with no more faces than are allowed; and what that changes."""
+    most = (request.require or {}).get("max_faces")
+    faces = None if most is None else min(most, request.target_faces or most)
+    mended = replace(request, repair=True, target_faces=request.target_faces if faces is None else faces)
+    reduced = "" if faces is None else f" and reduced to {faces} faces"
+    return mended, {"message": f"A post-condition failed: the mesh was repaired{reduced}.", "repair": True}
+
+
+def required_wall_mm(require: Mapping[str, Any] | None) -> float | None:
+    """The thinnest wall that a request allows by itself or by its printer; None where walls do not matter."""
+    wanted = [float(require["min_wall_mm"])] if require and "min_wall_mm" in require else []
+    if require and "printer" in require:
+        wanted.append(PRINTERS[require["printer"]].min_wall_mm)
+    return max(wanted, default=None)
+
+
+def _whole(request: ShapeRequest, pictures: Pictures) -> Plan:
+    """A plan to fall back to."""
+    return Plan(_outputs(request, pictures), batch_limit=request.switches.largest_batch)
+
+
 def _outputs(request: ShapeRequest, pictures: Pictures) -> tuple[Output, ...]:
     stages = request.chain(pictures)
-    models = [_model_output(request, stages, name) for name in request.formats]
+    models = [
+        _model_output(request, stages, name, scored=position == 0) for position, name in enumerate(request.formats)
+    ]
     return (*models, _preview_output(request, stages)) if request.preview else tuple(models)
 
 
 def _fallbacks(request: ShapeRequest, pictures: Pictures) -> Iterator[Fallback]:
-    """Lighter plans in the order in which a run takes them; each is used once."""
+    """Lighter plans in the order in which a run takes them, and a mended one; each is used once."""
     if not request.allow_degrade:
         return
+    if request.require:
+        mended, change = mend(request)
+        yield Fallback(frozenset({"postcondition_failed"}), change, _whole(mended, pictures))
+    if request.below:
+        yield _stepped_down(request, pictures)
+        request = request.stepped_down()
     lighter = request.lighter()
     for _ in range(LIGHTER_SETTINGS):
         if lighter is None:
             return
         grid = lighter.settings["octree_resolution"]
         message = f"Memory was short: made at grid {grid} with at most {lighter.settings['target_faces']} faces."
-        plan = Plan(_outputs(lighter, pictures))
+        plan = _whole(lighter, pictures)
         yield Fallback(request.lighter_after, {"message": message, **lighter.settings}, plan)
         lighter = lighter.lighter()
+
+
+def _stepped_down(request: ShapeRequest, pictures: Pictures) -> Fallback:
+    assert request.below is not None
+    profile, down = request.below[0], request.stepped_down()
+    change = {"message": f"Memory was short: made with profile {profile}.", "profile": profile, **down.settings}
+    plan = _whole(down, pictures)
+    return Fallback(request.lighter_after, change, plan)

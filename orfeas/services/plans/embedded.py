@@ -34,12 +34,18 @@ class GenerationRequest(ShapeRequest):
         """How the shape will be made; None while `auto` has not seen the picture."""
         return METHODS.get(self.mode)
 
+    def mapped_grid(self, row: Quality) -> int:
+        """The profile's share of the grid."""
+        return self.switches.embedded_grid(row.octree_resolution)
+
     def chain(self, pictures: Pictures) -> Chain:
-        """Cut out, raise, mesh, finish and lay the photo on it."""
+        """Cut out, raise, mesh, finish and lay the photo on it, or dress it."""
         prepared = Node(PrepareImage(remove_background=self.remove_background), (pictures["front"],))
         field = Node(_shape(self.mode), (prepared,))
         surface = Surface(octree_resolution=self.grid, steps=self.settings["steps"], mc_level=self.mc_level)
         plain = self.finished(Node(surface, (field,)))
+        if self.texture == "material":
+            return Chain(plain, self.dressed(plain))
         return Chain(plain, Node(Texture(size=self.texture_size), (plain, prepared, field)))
 
 

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from orfeas.domain.quality import FULL, TURBO, Quality
-from orfeas.domain.specs import PrepareImage, ShapeDecode, ShapeEncode, ShapeSample
+from orfeas.domain.specs import PrepareImage, ShapeDecode, ShapeEncode, ShapeSample, Texture
 from orfeas.domain.stages import Keep
 from orfeas.jobs.plan import Node
 from orfeas.services.plans.common import Chain, Pictures, ShapeRequest
 
 HUNYUAN3D_ENGINE = "hunyuan3d"
 GUIDANCE = 5.0
-DECODER = "hierarchical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeuralRequest(ShapeRequest):
-    """What a model is asked to make of a picture or several views. Its files carry no photo."""
+    """What a model is asked to make of a picture or several views. Its files carry them where that is asked for."""
 
     model: ModelRef
     texture: str = "none"
@@ -86,12 +85,16 @@ class NeuralRequest(ShapeRequest):
         """The scale that was asked for, or that of all qualities."""
         return GUIDANCE if self.guidance_scale is None else self.guidance_scale
 
+    def mapped_steps(self, row: Quality) -> int:
+        """The profile's share of the steps; step-distilled models keep their own map."""
+        return row.steps if self.model.distilled else self.switches.steps(row.steps)
+
     def lighter_steps(self, row: Quality) -> int | None:
         """Those that it had: the latents are kept, so fewer steps would cost time instead of saving memory."""
         return int(self.settings["steps"])
 
     def chain(self, pictures: Pictures) -> Chain:
-        """Prepare each view, encode, sample, decode and finish."""
+        """Prepare each view, encode, sample, decode and finish; lay the pictures on it where that is asked for."""
         model = {"id": self.model.id, "revision": self.model.digest, "loras": []}
         views = tuple(view for view in self.model.views if view in pictures)
         prepared = [
@@ -112,11 +115,22 @@ class NeuralRequest(ShapeRequest):
                 guidance_scale=self.guidance,
                 seed=self.seed,
                 deterministic=self.deterministic,
+                compiled=self.switches.compiled,
             ),
             (encoded,),
             model,
             keep=None if self.keep_latent else Keep.TRANSIENT,
         )
-        decode = ShapeDecode(**shared, octree_resolution=self.grid, mc_level=self.mc_level, method=DECODER)
+        decode = ShapeDecode(
+            **shared, octree_resolution=self.grid, mc_level=self.mc_level, method=self.switches.volume_decoding
+        )
         plain = self.finished(Node(decode, (sampled,), model))
-        return Chain(plain, plain)
+        return Chain(plain, self._textured(plain, views, prepared))
+
+    def _textured(self, plain: Node, views: tuple[str, ...], prepared: list[Node]) -> Node:
+        """In a material, or painted with the pictures that it was made of."""
+        if self.texture == "material":
+            return self.dressed(plain)
+        if self.texture == "projection":
+            return Node(Texture(size=self.texture_size, mode="projection", views=views), (plain, *prepared))
+        return plain

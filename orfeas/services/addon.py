@@ -1,0 +1,89 @@
+"""The three-path API of existing add-ons, over ordinary jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orfeas.domain.caller import Caller
+from orfeas.errors import InvalidRequestError, ParameterNotSupportedError
+from orfeas.jobs.views import JobView
+from orfeas.services.assets import Asset, AssetService
+from orfeas.services.generation import GenerationService, Options
+
+DEFAULTS: Mapping[str, Any] = {
+    field.name: field.default for field in Options.__dataclass_fields__.values() if field.name != "formats"
+}
+MEMBERS = {
+    "seed": "seed",
+    "octree_resolution": "octree_resolution",
+    "num_inference_steps": "steps",
+    "guidance_scale": "guidance_scale",
+    "face_count": "target_faces",
+}
+"""The add-ons' names and ours."""
+
+
+class AddonService:
+    """Make what an add-on asks for; what the engine cannot use is left out and named."""
+
+    def __init__(self, generation: GenerationService, assets: AssetService) -> None:
+        self._generation = generation
+        self._assets = assets
+
+    def create(self, caller: Caller, params: Mapping[str, Any], given: frozenset[str]) -> tuple[JobView, list[str]]:
+        """A job, and a sentence for each parameter of the client that has no effect.
+
+        Parameters
+        ----------
+        params
+            Validated members with their defaults; `image` is the picture's bytes.
+        given
+            The members that the client sent: only these are worth a warning.
+        """
+        options = _options(params)
+        images = self._images(caller, params)
+        warnings: list[str] = []
+        for _ in range(len(DEFAULTS)):
+            try:
+                return self._generation.create(caller, options, images), warnings
+            except ParameterNotSupportedError as error:
+                refused = {entry["pointer"].split("/")[1]: entry["detail"] for entry in error.errors}
+                known = {name: DEFAULTS[name] for name in refused if name in DEFAULTS}
+                if not known or all(getattr(options, name) == value for name, value in known.items()):
+                    raise
+                warnings += [detail for name, detail in refused.items() if _sent(name) & given]
+                options = replace(options, **known)
+        raise AssertionError("every round takes a parameter away")
+
+    def _images(self, caller: Caller, params: Mapping[str, Any]) -> dict[str, Asset]:
+        if "text" in params:
+            return {}
+        return {"front": self._assets.store_image(caller, params["image"], "picture")}
+
+
+def _options(params: Mapping[str, Any]) -> Options:
+    textured = bool(params["texture"])
+    return Options(
+        formats=(params["type"],),
+        seed=params["seed"],
+        octree_resolution=params["octree_resolution"],
+        steps=params["num_inference_steps"],
+        guidance_scale=params["guidance_scale"],
+        target_faces=params.get("face_count") or (params["default_face_count"] if textured else None),
+        texture="auto" if textured else "none",
+        remove_background="auto" if params["remove_background"] else "never",
+        prompt=params.get("text"),
+        preview=False,
+    )
+
+
+def _sent(member: str) -> frozenset[str]:
+    """The add-ons' names of one of our members."""
+    return frozenset(theirs for theirs, ours in MEMBERS.items() if ours == member) or frozenset({member})
+
+
+def wrong(pointer: str, detail: str) -> InvalidRequestError:
+    """The refusal of a member."""
+    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])
