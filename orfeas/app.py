@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from orfeas import logs
 from orfeas.config import Config, secret_key
-from orfeas.routes import BLUEPRINTS, access, headers, limits, pages, problems, warnings
+from orfeas.routes import BLUEPRINTS, access, events, headers, limits, pages, problems, warnings
 from orfeas.routes.context import EXTENSION
 from orfeas.routes.schemas.common import ProblemSchema
 from orfeas.services import Services, build_services
@@ -50,6 +50,7 @@ def create_app(config: Config | None = None, services: Services | None = None) -
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     access.register(app)
+    events.register(app, config)
     if config.trust_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trust_proxy, x_proto=config.trust_proxy)  # type: ignore[method-assign]
     return app

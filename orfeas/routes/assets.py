@@ -54,12 +54,16 @@ _BODY = {
 @blp.alt_response(200, schema=AssetSchema, description="The tenant has this file already.")
 @problems(
     blp, "bad_request", "invalid_request", "file_missing", "invalid_image", "image_active_content", "blocked_url",
-    "unreadable_mesh", "unsupported_media_type", "too_large", "upstream_failed", "disk_full",
+    "unreadable_mesh", "empty_mesh", "unsupported_media_type", "too_large", "upstream_failed", "queue_full",
+    "disk_full",
 )  # fmt: skip
 @example(files={"file": PHOTO})
 def upload() -> Response:
-    """Store an image or mesh: a form's file, a raw body, a URL or a data URI."""
+    """Store an image or mesh: a form's file, a raw body, a URL or a data URI; `wait` measures a mesh."""
     asset, created = _uploaded()
+    wait_s = wait_seconds()
+    if wait_s > 0.0:
+        asset = services().meshes.with_facts(caller(), asset, lambda job: finish(caller(), job, wait_s))
     response = jsonify(asset_document(asset))
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"{ASSETS}/{asset.id}"
@@ -69,6 +73,7 @@ def upload() -> Response:
 @blp.get(ASSETS)
 @query_args(blp, AssetQuerySchema)
 @blp.response(200, AssetPageSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "bad_cursor", "invalid_request")
 @example(query={"kind": "image", "limit": 10})
 def list_assets(query: dict[str, Any]) -> Response:
@@ -81,6 +86,7 @@ def list_assets(query: dict[str, Any]) -> Response:
 
 @blp.get(f"{ASSETS}/<asset_id>")
 @blp.response(200, AssetSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "file_not_found")
 @example(path={"asset_id": ASSET_ID})
 def get(asset_id: str) -> Response:
@@ -100,13 +106,15 @@ def delete(asset_id: str) -> None:
 @blp.get(f"{ASSETS}/<asset_id>/content")
 @query_args(blp, ContentQuerySchema)
 @blp.response(200, content_type="application/octet-stream", description="The bytes, with Range.")
+@blp.alt_response(206, description="The part that was asked for.", success=True)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(
     blp, "file_not_found", "asset_gone", "range_not_satisfiable", "invalid_request", "format_unavailable",
-    "capability_missing", "result_not_ready", "queue_full", "disk_full",
+    "capability_missing", "result_not_ready", "result_failed", "queue_full", "disk_full",
 )  # fmt: skip
 @example(path={"asset_id": ASSET_ID})
 def content(query: dict[str, Any], asset_id: str) -> Response:
-    """Fetch a stored file; `format` converts a mesh that was made here."""
+    """Fetch a stored file; `format` converts a mesh."""
     asset = services().assets.content(caller(), asset_id)
     if query["format"] is None:
         return send_blob(asset.id, asset.media_type, filename=asset.filename, attachment=query["download"])
@@ -117,13 +125,14 @@ def content(query: dict[str, Any], asset_id: str) -> Response:
 @blp.get(f"{ASSETS}/<asset_id>/preview")
 @query_args(blp, PreviewQuerySchema)
 @blp.response(200, content_type=PNG, description="A picture of the file.")
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(
-    blp, "file_not_found", "asset_gone", "invalid_request", "capability_missing", "result_not_ready", "queue_full",
-    "disk_full",
+    blp, "file_not_found", "asset_gone", "invalid_request", "capability_missing", "result_not_ready", "result_failed",
+    "queue_full", "disk_full",
 )  # fmt: skip
 @example(path={"asset_id": ASSET_ID}, query={"size": 256})
 def preview(query: dict[str, Any], asset_id: str) -> Response:
-    """Show a thumbnail of an image, or a rendered picture of a mesh that was made here."""
+    """Show a thumbnail of an image, or a rendered picture of a mesh."""
     found, size = services(), query["size"]
     asset = found.assets.content(caller(), asset_id)
     picture = found.jobs.picture_of(caller(), asset, size, _wait)

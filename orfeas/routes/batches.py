@@ -56,6 +56,7 @@ def create_batch(params: dict[str, Any]) -> Response:
 
 @blp.get(f"{BATCHES}/<batch_id>")
 @blp.response(200, BatchDocumentSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found")
 @example(path={"batch_id": BATCH_ID}, response=SAMPLE)
 def get_batch(batch_id: str) -> Response:

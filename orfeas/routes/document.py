@@ -16,7 +16,7 @@ from flask import Flask
 from orfeas import errors
 from orfeas.routes import samples
 from orfeas.routes.context import is_v1
-from orfeas.routes.examples import PHOTO, PLACEHOLDERS
+from orfeas.routes.examples import PLACEHOLDERS
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from orfeas.routes.problems import MEDIA_TYPE, status_of
 
@@ -125,7 +125,7 @@ def _problem_response(description: str) -> dict[str, Any]:
 def _document_example(operation: dict[str, Any], example: Mapping[str, Any]) -> None:
     operation["x-example"] = {f"{name}_example": value for name, value in example.items()}
     members = example.get("request") or {}
-    files = dict.fromkeys(example.get("files") or {}, PHOTO)
+    files = dict(example.get("files") or {})
     for content_type, content in operation.get("requestBody", {}).get("content", {}).items():
         if content_type == "multipart/form-data":
             # Beside a file part, what names a stored thing would be one too many.

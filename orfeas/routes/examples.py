@@ -36,14 +36,28 @@ MODEL_ID = "hunyuan3d-dit-v2-mini"
 """An installed model."""
 MODEL_FOLDER = "/media/models"
 """A folder that has the files of MODEL_ID."""
+LOADABLE_MODEL_ID = "hunyuan3d-dit-v2-mini-turbo"
+"""An installed shape model of a server with a gpu worker."""
 RELEASED_MODEL_ID = "hunyuan3d-dit-v2-0"
 """A model of the catalogue, installed or not."""
+SCENE_ID = "5b7d1f3a-9c2e-4d6f-8a1b-0e2c4d6f8a1b"
+"""A scene with one object."""
+EMPTY_SCENE_ID = "1a3c5e7f-0b2d-4f6a-8c9e-7d5b3a1f0e2c"
+"""A scene without objects."""
+OBJECT_ID = "8e6c4a2f-1d3b-4e5a-9f7c-6b8d0f2a4c6e"
+"""The object of SCENE_ID."""
+PHOTO_TEXT = "iVBORw0KGgoAAAANSUhEUgAA"
+"""A picture as base64 text, cut short."""
 PLACEHOLDERS = (
+    PHOTO_TEXT,
+    SCENE_ID, EMPTY_SCENE_ID, OBJECT_ID,
     JOB_ID, UPLOADED_JOB_ID, COMPATIBLE_JOB_ID, RUNNING_JOB_ID, BATCH_ID, COMPATIBLE_BATCH_ID, ASSET_ID,
-    UNUSED_ASSET_ID, MODEL_ASSET_ID, MODEL_ID, MODEL_FOLDER,
+    UNUSED_ASSET_ID, MODEL_ASSET_ID, MODEL_ID, LOADABLE_MODEL_ID, MODEL_FOLDER,
 )  # fmt: skip
 PHOTO = "photo.png"
 """A file part of an example: the test sends a real picture."""
+MESH = "bracket.stl"
+"""A file part of an example: the test sends a real mesh."""
 
 
 def example(

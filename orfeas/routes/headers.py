@@ -75,12 +75,17 @@ def _identify() -> None:
 
 
 def _check_host() -> None:
-    host = urlsplit(f"//{request.host}").hostname if _wellformed(request.host) else None
-    if host is None or not _known_host(host, services().config):
+    if not host_is_known(request.host, services().config):
         raise BadHostError(
             f"This server does not answer for the host {request.host[:100]!r}. "
             "Use a loopback address, or set ORFEAS_HOST."
         )
+
+
+def host_is_known(given: str, config: Config) -> bool:
+    """Whether a Host header names this server, so that no foreign name can be made to lead here."""
+    host = urlsplit(f"//{given}").hostname if _wellformed(given) else None
+    return host is not None and _known_host(host, config)
 
 
 def _wellformed(host: str) -> bool:

@@ -41,6 +41,7 @@ blp = Blueprint("jobs", __name__, description="Jobs of both surfaces: read, end,
 @blp.get(JOBS)
 @query_args(blp, JobQuerySchema)
 @blp.response(200, JobPageSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "bad_cursor", "invalid_request")
 @example(query={"state": "succeeded", "limit": 10})
 def list_jobs(query: dict[str, Any]) -> Response:
@@ -52,6 +53,7 @@ def list_jobs(query: dict[str, Any]) -> Response:
 
 @blp.get(f"{JOBS}/<job_id>")
 @blp.response(200, JobSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found", "invalid_request")
 @example(path={"job_id": JOB_ID})
 def get(job_id: str) -> Response:
@@ -135,6 +137,8 @@ def events(query: dict[str, Any], job_id: str) -> Response:
 @blp.get(f"{JOBS}/<job_id>/result")
 @query_args(blp, ResultQuerySchema)
 @blp.response(200, content_type="application/octet-stream", description="The main file, with Range.")
+@blp.alt_response(206, description="The part that was asked for.", success=True)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(
     blp, "job_not_found", "result_not_ready", "result_failed", "file_not_found", "asset_gone", "range_not_satisfiable",
     "invalid_request", "format_unavailable", "capability_missing", "queue_full", "disk_full",
@@ -151,6 +155,7 @@ def result(query: dict[str, Any], job_id: str) -> Response:
 
 @blp.get(f"{JOBS}/<job_id>/manifest")
 @blp.response(200, ManifestSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found", "result_not_ready", "result_failed")
 @example(path={"job_id": JOB_ID})
 def manifest(job_id: str) -> Response:

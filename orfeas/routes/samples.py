@@ -62,7 +62,7 @@ MANIFEST: dict[str, Any] = {
     "job_id": JOB_ID, "run": 1, "fingerprint": FINGERPRINT, "created_at": CREATED, "finished_at": FINISHED,
     "software": {"orfeas": "0.1.0", "python": "3.11.7", "packages": {"numpy": "2.4.6"}}, "engine": "embedded",
     "model": None, "method": "silhouette-inflation", "device": "cpu", "batch_size": None, "seed": 0,
-    "settings": SETTINGS, "request": REQUEST,
+    "parameters": SETTINGS, "request": REQUEST,
     "inputs": [{"fingerprint": FINGERPRINT, "sha256": ASSET_ID}], "operations": [], "outputs": [],
 }  # fmt: skip
 

@@ -14,8 +14,9 @@ from orfeas.errors import NotAcceptableError, NotFoundError, OrfeasError, all_pr
 from orfeas.routes.body import query_args
 from orfeas.routes.conditional import with_etag
 from orfeas.routes.context import caller, services
-from orfeas.routes.document import document_text
+from orfeas.routes.document import document_text, openapi_document
 from orfeas.routes.examples import example
+from orfeas.routes.guide import guide
 from orfeas.routes.headers import packaged_page, page
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.system import (
@@ -31,6 +32,7 @@ blp = Blueprint("system", __name__, description="The server itself.")
 
 @blp.get("/api/v1/capabilities")
 @blp.response(200, CapabilitiesSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @example(
     response={
         "version": "0.1.0",
@@ -59,6 +61,7 @@ def capabilities() -> Response:
 @blp.get("/api/v1/presets")
 @query_args(blp, PresetsArgsSchema)
 @blp.response(200, PresetsSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "invalid_request", "capability_missing")
 @example(
     query={"kind": "styles"},
@@ -71,6 +74,7 @@ def presets(params: dict[str, Any]) -> Response:
 
 @blp.get("/openapi.json")
 @blp.response(200, OpenApiSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @example(response={"openapi": "3.1.0", "info": {"title": "orfeas", "version": "0.1.0"}, "paths": {}, "components": {}})
 def openapi() -> Response:
     """This document (OpenAPI 3.1)"""
@@ -82,6 +86,22 @@ def openapi() -> Response:
 def document_bytes(app: Flask) -> tuple[bytes, str]:
     """The document and its hash, written once for each app."""
     text = document_text(app).encode()
+    return text, hashlib.sha256(text).hexdigest()[:32]
+
+
+@blp.get("/llms.txt")
+@blp.response(200, {"type": "string"}, content_type="text/plain", description="The guide.")
+@example()
+def llms() -> Response:
+    """Guide for programs"""
+    text, etag = guide_bytes(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+    return with_etag(Response(text, mimetype="text/plain"), etag=etag)
+
+
+@functools.lru_cache(maxsize=8)
+def guide_bytes(app: Flask) -> tuple[bytes, str]:
+    """The guide and its hash, written once for each app."""
+    text = guide(openapi_document(app)).encode()
     return text, hashlib.sha256(text).hexdigest()[:32]
 
 

@@ -12,7 +12,7 @@ window.addEventListener("load", () => {
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
-    docExpansion: "list",
+    docExpansion: "none",
     filter: true,
     validatorUrl: null,
   });

@@ -1,6 +1,6 @@
-"""Generation: pictures in, models out, on both surfaces."""
+"""Generation: pictures and sentences in, models out, on both surfaces."""
 
-from orfeas.routes.generation import batches, downloads, v1, views
+from orfeas.routes.generation import batches, downloads, pictures, v1, views
 from orfeas.routes.generation.blueprint import blp
 
-__all__ = ["batches", "blp", "downloads", "v1", "views"]
+__all__ = ["batches", "blp", "downloads", "pictures", "v1", "views"]

@@ -27,8 +27,6 @@ from orfeas.services.batches import Batch, BatchItem
 from orfeas.services.generation import Options
 from orfeas.services.generation.records import STATUS, download_url
 
-NO_BATCHING = "batch_size has no effect: the embedded engine makes each model alone."
-
 
 @blp.post("/api/batch-generate")
 @compatible_body(blp, BatchGenerateSchema, files=("files[]",))
@@ -41,8 +39,6 @@ def batch_generate(params: dict[str, Any]) -> Response:
     of_files = request.mimetype == "multipart/form-data" and not _job_ids(params)
     default = quality.WORDS["medium"] if of_files else quality.DEFAULT
     options = options_from({**params, "quality": params.get("quality") or default})
-    if params.get("batch_size") is not None:
-        warn(NO_BATCHING)
     return _of_files(options, params.get("files") or []) if of_files else _of_jobs(options, params)
 
 
@@ -57,7 +53,7 @@ def batch_status(batch_id: str) -> Response:
         "batch_id": batch.id,
         "status": STATUS[batch.state],
         "total_jobs": len(batch.items),
-        "counts": _counts(batch),
+        "counts": counts(batch),
         "progress": batch.percent,
         "jobs": [_job(item) for item in batch.items],
     }
@@ -108,10 +104,11 @@ def _job_ids(params: dict[str, Any]) -> list[str]:
     return params.get("job_ids") or [given for given in (params.get("job_id"),) if given]
 
 
-def _counts(batch: Batch) -> dict[str, int]:
-    counts = {STATUS[state]: batch.counts[state.value] for state in JobState if state is not JobState.PENDING}
+def counts(batch: Batch) -> dict[str, int]:
+    """How many jobs are in each status; refused items count as failed."""
+    found = {STATUS[state]: batch.counts[state.value] for state in JobState if state is not JobState.PENDING}
     refused = sum(1 for item in batch.items if item.error)
-    return {**counts, "failed": counts["failed"] + refused}
+    return {**found, "failed": found["failed"] + refused}
 
 
 def _job(item: BatchItem) -> dict[str, Any]:

@@ -30,6 +30,8 @@ STL_TYPE = MESH_FORMATS["stl"].media_type
 
 @blp.get("/api/download/<job_id>/<filename>")
 @blp.response(200, content_type="application/octet-stream", description="The file, with Range.")
+@blp.alt_response(206, description="The part that was asked for.", success=True)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, *FILE_PROBLEMS, "range_not_satisfiable")
 @example(path={"job_id": COMPATIBLE_JOB_ID, "filename": "model.stl"})
 def download(job_id: str, filename: str) -> Response:
@@ -66,6 +68,7 @@ def download_base64(job_id: str, filename: str) -> Response:
 
 @blp.get("/api/preview/<filename>")
 @blp.response(200, content_type="image/png", description="The stored picture.")
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "file_not_found", "asset_gone")
 @example(path={"filename": PREVIEW_FILENAME})
 def preview(filename: str) -> Response:
@@ -75,6 +78,7 @@ def preview(filename: str) -> Response:
 
 @blp.get("/api/preview-output/<job_id>/<filename>")
 @blp.response(200, content_type="image/png", description="The file, to be shown in place.")
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, *FILE_PROBLEMS)
 @example(path={"job_id": COMPATIBLE_JOB_ID, "filename": "preview.png"})
 def preview_output(job_id: str, filename: str) -> Response:

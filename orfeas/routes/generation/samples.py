@@ -35,6 +35,13 @@ UPLOADED = {
     },
 }
 
+PICTURE_STARTED = {
+    "job_id": UPLOADED_JOB_ID,
+    "status": "processing",
+    "message": "Waiting for a worker.",
+    "engine": "embedded",
+}
+
 STARTED = {
     "job_id": UPLOADED_JOB_ID,
     "status": "processing",
@@ -48,6 +55,24 @@ STARTED = {
     "queue_position": 1,
     "eta_seconds": None,
     "run": 1,
+}
+
+SWITCHES = {
+    "precision": None, "compiled_denoiser": False, "steps_factor": 1.0, "turbo_weights": False,
+    "volume_decoding": "hierarchical", "embedded_grid_factor": 0.7, "largest_batch": 16, "result_cache": True,
+    "unavailable": [{"setting": "precision", "reason": "The embedded engine uses no model."}],
+}  # fmt: skip
+ULTRA_STARTED = {
+    **STARTED,
+    "settings": {**SETTINGS, "octree_resolution": 101, "unavailable": SWITCHES["unavailable"]},
+    "ultra_performance": {
+        "enabled": True,
+        "profile": "ultra",
+        "settings": SWITCHES,
+        "measured_speedup": None,
+        "basis": {"runs": 0, "reference_runs": 2},
+        "expected_improvements": {"speed": None, "accuracy": None, "security": None},
+    },
 }
 
 RECORD = {
@@ -80,8 +105,8 @@ RECORD = {
     "processing_time": 0.912,
     "cached": False,
     "quality_metrics": {
-        "overall_score": None,
-        "quality_grade": None,
+        "overall_score": 1.0,
+        "quality_grade": "A",
         "printable": True,
         "is_watertight": True,
         "is_manifold": True,

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from orfeas.errors import CapabilityMissingError, InvalidRequestError, OrfeasError
+from orfeas.errors import InvalidRequestError, OrfeasError
 from orfeas.jobs.files import Asset
 from orfeas.jobs.views import Surface
 from orfeas.routes.body import v1_body
@@ -26,11 +26,10 @@ SOURCE_PROBLEMS = (
 )  # fmt: skip
 PROBLEMS = (
     "invalid_request", "parameter_not_supported", "capability_missing", "format_unavailable", "model_unavailable",
-    "licence_territory",
-    "licence_unacknowledged", "queue_full", "disk_full", "rate_limited", *SOURCE_PROBLEMS,
+    "prompt_not_understood", "licence_territory", "licence_unacknowledged", "queue_full", "disk_full", "rate_limited",
+    *SOURCE_PROBLEMS,
 )  # fmt: skip
 ONE_INPUT = "Exactly one of image, images and prompt is needed."
-NO_PROMPT = "Models of text cannot be made yet; send an image."
 
 
 @blp.post("/api/v1/generations")
@@ -41,7 +40,7 @@ NO_PROMPT = "Models of text cannot be made yet; send an image."
 @problems(blp, *PROBLEMS, "idempotency_mismatch", "idempotency_in_flight")
 @example(request={"image": {"asset_id": ASSET_ID}, "quality": 5, "formats": ["glb"]}, response=samples.JOB)
 def create_generation(params: dict[str, Any]) -> Response:
-    """Make a model of a picture."""
+    """Make a model of a picture, of several views or of a sentence."""
     options = v1_options(params)
     services().generation.check(caller(), options, Surface.V1)
     return created(services().generation.create(caller(), options, images_of(params, params["files"])))
@@ -61,10 +60,13 @@ def estimate_generation(params: dict[str, Any]) -> Response:
 
 
 def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]:
-    """The pictures that a v1 request names, by view; a single file part may stand alone."""
+    """The pictures that a v1 request names, by view; a single file part may stand alone, and a prompt has none."""
     if "prompt" in params:
-        errors = [{"pointer": "/prompt", "detail": NO_PROMPT, "code": CapabilityMissingError.code}]
-        raise CapabilityMissingError(NO_PROMPT, errors=errors)
+        if parts:
+            raise InvalidRequestError(
+                ONE_INPUT, errors=[{"pointer": "/prompt", "detail": ONE_INPUT, "code": "invalid"}]
+            )
+        return {}
     if "images" in params:
         return {view: _stored(image, parts, f"/images/{view}") for view, image in params["images"].items()}
     wanted = params.get("image")

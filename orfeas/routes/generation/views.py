@@ -26,6 +26,8 @@ from orfeas.routes.schemas.generation import (
     ImageOrFileUploadSchema,
     ImageUploadSchema,
     JobRecordSchema,
+    UltraGenerateSchema,
+    UltraStartedSchema,
     UploadedSchema,
     options_from,
 )
@@ -83,14 +85,35 @@ def generate(params: dict[str, Any]) -> Response:
     return canonical(_generated(params), "/api/generate-3d")
 
 
+@blp.post("/api/ultra-generate-3d")
+@compatible_body(blp, UltraGenerateSchema, files=("image",))
+@blp.response(200, UltraStartedSchema)
+@problems(blp, *GENERATE_PROBLEMS)
+@example(
+    request={"job_id": UPLOADED_JOB_ID, "format": "stl", "quality": 7, "profile": "ultra"},
+    response=samples.ULTRA_STARTED,
+)
+def ultra_generate_3d(params: dict[str, Any]) -> Response:
+    """Make a model as /api/generate-3d does, under a profile."""
+    profile = params.get("profile") or services().performance.default_profile()
+    started = _start({**params, "profile": profile})
+    run = started.job.latest
+    assert run is not None
+    shown = services().performance.asked(run)
+    return jsonify(UltraStartedSchema().dump({**_answer(started), "ultra_performance": shown}))
+
+
 @blp.get("/api/job-status/<job_id>")
 @blp.response(200, JobRecordSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found", "invalid_request")
 @example(path={"job_id": COMPATIBLE_JOB_ID}, response=samples.RECORD)
 def job_status(job_id: str) -> Response:
     """Read a job; `wait` answers when it is final."""
     job = finish(caller(), services().generation.job(caller(), job_id), wait_seconds())
-    answer = jsonify(JobRecordSchema().dump(record(job)))
+    made = services().performance.made(job.latest) if job.latest else None
+    found = record(job) | ({"ultra_performance": made} if made else {})
+    answer = jsonify(JobRecordSchema().dump(found))
     seconds = retry_after_s(job)
     if seconds is not None and job.state is not JobState.PENDING:
         answer.headers["Retry-After"] = str(seconds)
@@ -156,19 +179,23 @@ def _upload_answer(upload: Upload) -> dict[str, Any]:
 
 
 def _generated(params: dict[str, Any]) -> Response:
+    return jsonify(GenerationStartedSchema().dump(_answer(_start(params))))
+
+
+def _start(params: dict[str, Any]) -> Started:
     options, part = options_from(params), params.get("image")
     if part is not None and params.get("job_id"):
         raise InvalidRequestError("Send either job_id or an image, not both.")
     found = services().generation
     if part is not None:
         chosen = require_file(part)
-        started = found.generate_file(caller(), options, chosen.stream, chosen.filename or "")
+        started: Started = found.generate_file(caller(), options, chosen.stream, chosen.filename or "")
     else:
         started = found.generate_job(caller(), options, require_job_id(params.get("job_id")))
-    return _started(started)
+    return started
 
 
-def _started(started: Started) -> Response:
+def _answer(started: Started) -> dict[str, Any]:
     job = finish(caller(), started.job, wait_seconds())
     run = job.latest
     assert run is not None
@@ -176,7 +203,7 @@ def _started(started: Started) -> Response:
         warn(warning)
     flags = {"cached": run.cached, "joined": started.joined, "reused_mesh": started.reused_mesh}
     status = record(job)["status"]
-    answer = {
+    return {
         "job_id": job.id,
         "status": "processing" if status in ("queued", "processing") else status,
         **asked(run),
@@ -185,7 +212,6 @@ def _started(started: Started) -> Response:
         "run": run.number,
         **{name: True for name, value in flags.items() if value},
     }
-    return jsonify(GenerationStartedSchema().dump(answer))
 
 
 def _details(found: MeshFormat) -> dict[str, Any]:

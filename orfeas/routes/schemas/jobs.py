@@ -11,8 +11,12 @@ from orfeas.domain.formats import MESH_FORMATS
 from orfeas.jobs.views import JobState, JobView, RunView
 from orfeas.routes.paging import PageArgsSchema
 from orfeas.routes.schemas.common import Integer, LowerText, Number, Text, Timestamp, Word, rfc3339
+from orfeas.routes.schemas.require import RequireSchema
+from orfeas.services.agents.reading import agent_members
+from orfeas.services.mesh_reports import result_members
 
 JOBS = "/api/v1/jobs"
+AGENT = "agent"
 
 
 class ProgressSchema(Schema):
@@ -51,7 +55,52 @@ class ResultAssetSchema(Schema):
     url = fields.String()
 
 
-class ResultSchema(Schema):
+class MeshResultSchema(Schema):
+    """What jobs on meshes add to their results, each type some of them."""
+
+    before = fields.Dict(metadata={"description": "The analysis of the input (repair)."})
+    after = fields.Dict(metadata={"description": "The analysis of the file that was written (repair)."})
+    operations = fields.List(fields.Dict(), metadata={"description": "What changed something, in order (repair)."})
+    initial_quality = fields.Float(metadata={"description": "The score of the input (repair)."})
+    final_quality = fields.Float(metadata={"description": "The score of the file (repair)."})
+    improvement = fields.Float(metadata={"description": "The difference of both scores (repair)."})
+    initial_faces = fields.Integer(metadata={"description": "Of the input (simplify)."})
+    target_faces = fields.Integer(metadata={"description": "What was aimed for (simplify)."})
+    final_faces = fields.Integer(metadata={"description": "Of the file (simplify)."})
+    reduction_achieved = fields.Float(metadata={"description": "Share of the faces that went (simplify)."})
+    quality_preserved = fields.Float(allow_none=True, metadata={"description": "Volume kept, % (simplify)."})
+    is_watertight = fields.Boolean()
+    volume_change = fields.Float(allow_none=True, metadata={"description": "Share of the volume (repair, simplify)."})
+    max_deviation_mm = fields.Float(metadata={"description": "Between both surfaces (repair, simplify)."})
+    mean_deviation_mm = fields.Float(metadata={"description": "Between both surfaces (repair, simplify)."})
+    report = fields.Dict(metadata={"description": "Every step (optimize)."})
+    goal = fields.Raw(
+        metadata={
+            "description": "What the turn is best for (orient), or each goal with wanted, measured and ok (agent).",
+            "oneOf": [{"type": "string"}, {"type": "object"}],
+        }
+    )
+    matrix = fields.List(fields.List(fields.Float()), metadata={"description": "The turn, z up (orient)."})
+    candidates = fields.List(fields.Dict(), metadata={"description": "Directions with their figures (orient)."})
+    volumes = fields.Dict(metadata={"description": "mm3 of the solid, the shell and the hollow (hollow)."})
+    thinnest_wall_mm = fields.Float(allow_none=True, metadata={"description": "Measured (hollow)."})
+    drains = fields.List(fields.Dict(), metadata={"description": "The holes, in the file's axes (hollow)."})
+    uv_coverage = fields.Float(metadata={"description": "Share of the picture that lies on the surface (texture)."})
+    share_seen = fields.Float(metadata={"description": "Share of the surface that a picture shows (texture)."})
+    processing_time = fields.Float(allow_none=True, metadata={"description": "s"})
+
+
+class AgentResultSchema(Schema):
+    """What runs of agents add to their results; the trace is there while they are at work, too."""
+
+    trace = fields.List(fields.Dict(), metadata={"description": "What each agent did, in order (agent)."})
+    attempts = fields.List(fields.Dict(), metadata={"description": "Each model and what it reached (agent)."})
+    best = fields.String(allow_none=True, metadata={"description": "The job whose files are listed (agent)."})
+    optimization_applied = fields.List(fields.Dict(), metadata={"description": "Changes to the plain map (agent)."})
+    answer = fields.Dict(metadata={"description": "Of a single task (agent)."})
+
+
+class ResultSchema(MeshResultSchema, AgentResultSchema):
     """What a run made. Figures that nothing measured are null."""
 
     engine = fields.String(allow_none=True)
@@ -62,11 +111,16 @@ class ResultSchema(Schema):
     seed = fields.Integer(allow_none=True)
     settings = fields.Dict()
     assets = fields.List(fields.Nested(ResultAssetSchema))
-    measures = fields.Dict(metadata={"description": "Of each written file, loaded again, by format."})
+    measures = fields.Dict(
+        metadata={"description": "Of each written file, loaded again, by format; of an analysis, the analysis."}
+    )
     checks = fields.List(fields.Dict())
     timings = fields.Dict(metadata={"description": "Seconds of each stage that ran."})
     degraded = fields.List(fields.Dict())
     licence = fields.Dict(allow_none=True, metadata={"description": "Of the model: name, url and terms."})
+    unrecognized_words = fields.List(
+        fields.String(), metadata={"description": "Of the prompt: words outside the vocabulary, which were left out."}
+    )
 
 
 class JobLinksSchema(Schema):
@@ -145,7 +199,7 @@ class DeriveSchema(Schema):
     formats = fields.List(Word(*MESH_FORMATS), validate=validate.Length(min=1))
     dimensions_mm = fields.Nested(DimensionsSchema)
     fit = Word("inside", "stretch")
-    require = fields.Dict()
+    require = fields.Nested(RequireSchema)
 
 
 class ResultQuerySchema(Schema):
@@ -170,7 +224,7 @@ class ManifestSchema(Schema):
     device = fields.String(allow_none=True)
     batch_size = fields.Integer(allow_none=True)
     seed = fields.Integer(allow_none=True)
-    settings = fields.Dict()
+    parameters = fields.Dict()
     request = fields.Dict()
     inputs = fields.List(fields.Dict())
     operations = fields.List(fields.Dict())
@@ -204,6 +258,10 @@ class QueueSchema(Schema):
     oldest_seconds = fields.Float(allow_none=True)
     by_type = fields.Dict(keys=fields.String(), values=fields.Integer())
     workers = fields.List(fields.Nested(WorkerSchema))
+
+
+INTERNAL = frozenset({"model", "picture", "scene", "unrecognized_words"})
+"""Settings by which the server finds again what a run was made of, and those shown elsewhere."""
 
 
 def job_document(view: JobView) -> dict[str, Any]:
@@ -283,13 +341,15 @@ def _result(run: RunView) -> dict[str, Any]:
         "method": made.get("method") or run.method,
         "profile": run.profile,
         "seed": run.settings.get("seed"),
-        "settings": {name: value for name, value in run.settings.items() if name != "model"},
+        "settings": {name: value for name, value in run.settings.items() if name not in INTERNAL},
         "assets": [{**asset, "url": asset_url(asset["asset_id"])} for asset in made.get("assets", [])],
         "measures": made.get("measures", {}),
         "checks": made.get("checks", []),
         "timings": made.get("timings", {}),
         "degraded": made.get("degraded", []),
         "licence": model.get("licence"),
+        "unrecognized_words": run.settings.get("unrecognized_words", []),
+        **(agent_members(run, made.get("reports", {})) if run.type == AGENT else result_members(run)),
     }
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from orfeas.domain.models import Capabilities, Licence
-from orfeas.routes.schemas.common import Flag, Text, Timestamp, rfc3339
+from orfeas.routes.schemas.common import Flag, Text, Timestamp, Word, rfc3339
+from orfeas.services.devices import MEGABYTE
 from orfeas.services.models import Acknowledgement, Model, State
+from orfeas.services.models.commands import IDLE, MEMORY, NOW, SCOPES, CacheStatus
 
 LONGEST_SOURCE, LONGEST_NAME, LONGEST_PURPOSE = 1024, 128, 500
 
@@ -112,6 +114,59 @@ class AcknowledgeSchema(Schema):
     purpose = Text(
         required=True, validate=validate.Length(1, LONGEST_PURPOSE), metadata={"description": "What it is used for."}
     )
+
+
+class SwapSchema(Schema):
+    """Which model takes the place of those on the device, and when they go."""
+
+    model_id = Text(required=True, validate=validate.Length(1, LONGEST_NAME))
+    when = Word(
+        IDLE, NOW, load_default=IDLE,
+        metadata={"description": "idle waits for the end of their work; now is refused while they are at work."},
+    )  # fmt: skip
+
+
+class ClearModelsSchema(Schema):
+    """What is freed: memory of the device, unfinished downloads on the disk, or both."""
+
+    scope = Word(*SCOPES, load_default=MEMORY)
+
+
+class LoadedModelSchema(Schema):
+    """A model with weights on a device; `pinned` while a stage uses them."""
+
+    id = fields.String(required=True)
+    vram_mb = fields.Float(required=True)
+    last_used = Timestamp(required=True)
+    pinned = fields.Boolean(required=True)
+
+
+class CacheStatusSchema(Schema):
+    """What models take of devices and of the disk."""
+
+    loaded = fields.List(fields.Nested(LoadedModelSchema), required=True)
+    disk_bytes = fields.Integer(required=True)
+
+
+class FreedSchema(Schema):
+    """What was freed on the device and on the disk."""
+
+    freed_vram_mb = fields.Float(required=True)
+    freed_bytes = fields.Integer(required=True)
+
+
+def cache_status_document(found: CacheStatus) -> dict[str, Any]:
+    """What is loaded, as JSON."""
+    loaded = [
+        {
+            "id": model.id,
+            "vram_mb": round(model.size_bytes / MEGABYTE, 3),
+            "last_used": rfc3339(model.used_at),
+            "pinned": model.in_use,
+        }
+        for model in found.loaded
+    ]
+    return {"loaded": loaded, "disk_bytes": found.disk_bytes}
 
 
 def model_document(model: Model) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from orfeas.routes.schemas.common import Timestamp
 from orfeas.routes.schemas.system import AvailabilitySchema
@@ -96,7 +96,115 @@ class ModelsInfoSchema(Schema):
     engines = fields.Dict(keys=fields.String(), values=fields.Nested(AvailabilitySchema), required=True)
 
 
+class MemorySchema(Schema):
+    """Memory of the first device in MB; zeros without one of its own."""
+
+    total_mb = fields.Float(required=True)
+    used_mb = fields.Float(required=True)
+    free_mb = fields.Float(required=True)
+    cached_mb = fields.Float(required=True)
+    utilization_percent = fields.Float(required=True)
+
+
+class TrendsSchema(Schema):
+    """How the use of memory went, in percent, sampled every 5 s for ten minutes."""
+
+    trend = fields.String(required=True, validate=validate.OneOf(["stable", "increasing", "decreasing", "unknown"]))
+    avg_utilization = fields.Float(required=True)
+    peak_utilization = fields.Float(required=True)
+    min_utilization = fields.Float(required=True)
+    variance = fields.Float(required=True)
+    stable = fields.Boolean(required=True)
+
+
+class GpuStatusSchema(Schema):
+    """Memory of the device."""
+
+    memory = fields.Nested(MemorySchema, required=True)
+    trends = fields.Nested(TrendsSchema, required=True)
+    recommendations = fields.List(fields.String(), required=True)
+    timestamp = Timestamp(required=True)
+
+
+class GpuSchema(Schema):
+    """A device; zeros and null on a processor."""
+
+    available = fields.Boolean(required=True)
+    name = fields.String(required=True, allow_none=True)
+    total_vram_gb = fields.Float(required=True)
+    allocated_gb = fields.Float(required=True)
+    reserved_gb = fields.Float(required=True)
+    available_gb = fields.Float(required=True)
+    usage_percent = fields.Float(required=True)
+    precision_mode = fields.String(required=True, allow_none=True)
+    mixed_precision_enabled = fields.Boolean(required=True)
+    gradient_checkpointing = fields.Boolean(required=True)
+    quantization_enabled = fields.Boolean(required=True)
+
+
+class OneDeviceSchema(GpuSchema):
+    """A gpu worker's device; the processor too where it is one."""
+
+    device = fields.String(required=True, metadata={"example": "cuda:0"})
+    state = fields.String(required=True)
+
+
+class GpuStatsSchema(Schema):
+    """Figures of the devices. `optimal_batch_size` is measured; 1 until then."""
+
+    timestamp = Timestamp(required=True)
+    gpu = fields.Nested(GpuSchema, required=True)
+    queue_depth = fields.Integer(required=True)
+    recommended_precision = fields.String(required=True)
+    optimal_batch_size = fields.Integer(required=True)
+    status = fields.String(required=True)
+    devices = fields.List(fields.Nested(OneDeviceSchema), required=True)
+
+
 class SmokeSchema(Schema):
     """The smoke answer."""
 
     test = fields.String(required=True)
+
+
+class ClientErrorSchema(Schema):
+    """An error that a page met; further members are logged too, 20 in all."""
+
+    message = fields.String(required=True)
+    timestamp = fields.String()
+    url = fields.String()
+    userAgent = fields.String()  # noqa: N815 - as existing clients spell it
+    stack = fields.String()
+
+
+class LoggedErrorSchema(Schema):
+    """The report is in the log."""
+
+    success = fields.Boolean(required=True)
+    error_id = fields.String(required=True)
+    truncated = fields.Boolean(required=True)
+
+
+class BlueprintSchema(Schema):
+    """A category of operations."""
+
+    name = fields.String(required=True)
+    import_name = fields.String(required=True)
+    url_prefix = fields.String(required=True, allow_none=True)
+    has_static_folder = fields.Boolean(required=True)
+
+
+class RouteSchema(Schema):
+    """An address."""
+
+    endpoint = fields.String(required=True)
+    methods = fields.List(fields.String(), required=True)
+    rule = fields.String(required=True)
+
+
+class RouteTableSchema(Schema):
+    """What is served."""
+
+    blueprints = fields.Dict(keys=fields.String(), values=fields.Nested(BlueprintSchema), required=True)
+    llm_url_rules = fields.List(fields.Nested(RouteSchema), required=True)
+    total_rules = fields.Integer(required=True)

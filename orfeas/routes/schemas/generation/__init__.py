@@ -8,6 +8,8 @@ from orfeas.routes.schemas.generation.answers import (
     FormatsSchema,
     GenerationStartedSchema,
     JobRecordSchema,
+    PictureStartedSchema,
+    UltraStartedSchema,
     UploadedSchema,
 )
 from orfeas.routes.schemas.generation.requests import (
@@ -15,8 +17,12 @@ from orfeas.routes.schemas.generation.requests import (
     GenerateFromImageSchema,
     GenerateSchema,
     ImageOrFileUploadSchema,
+    ImagesSchema,
     ImageUploadSchema,
+    TextToImageSchema,
+    UltraGenerateSchema,
     options_from,
+    picture_options,
 )
 from orfeas.routes.schemas.generation.v1 import GenerationSchema, v1_options
 
@@ -33,8 +39,14 @@ __all__ = [
     "GenerationStartedSchema",
     "ImageOrFileUploadSchema",
     "ImageUploadSchema",
+    "ImagesSchema",
     "JobRecordSchema",
+    "PictureStartedSchema",
+    "TextToImageSchema",
+    "UltraGenerateSchema",
+    "UltraStartedSchema",
     "UploadedSchema",
     "options_from",
+    "picture_options",
     "v1_options",
 ]

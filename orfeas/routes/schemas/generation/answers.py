@@ -52,6 +52,8 @@ class SettingsSchema(Schema):
     guidance_scale = fields.Float(allow_none=True)
     target_faces = fields.Integer(allow_none=True)
     seed = fields.Integer(allow_none=True)
+    switches = fields.Dict(metadata={"description": "Of the profile, as they were for this run."})
+    unavailable = fields.List(fields.Dict(), metadata={"description": "Switches that this machine lacks, with why."})
 
 
 class _Asked(_Warned):
@@ -75,6 +77,57 @@ class GenerationStartedSchema(_Asked):
     cached = fields.Boolean()
     joined = fields.Boolean()
     reused_mesh = fields.Boolean()
+
+
+class PictureStartedSchema(_Warned):
+    """A picture of a sentence that was started or found."""
+
+    job_id = fields.String(required=True)
+    status = fields.String(required=True)
+    message = fields.String(required=True)
+    engine = fields.String(required=True)
+    cached = fields.Boolean()
+
+
+class ImprovementsSchema(Schema):
+    """What was measured of a profile; what has no measure is null."""
+
+    speed = fields.Float(required=True, allow_none=True)
+    accuracy = fields.Float(required=True, allow_none=True)
+    security = fields.Float(required=True, allow_none=True)
+
+
+class BasisSchema(Schema):
+    """Runs that a measured speedup rests on."""
+
+    runs = fields.Integer(required=True)
+    reference_runs = fields.Integer(required=True)
+
+
+class UltraAskedSchema(Schema):
+    """The profile of a generation that was started."""
+
+    enabled = fields.Boolean(required=True)
+    profile = fields.String(required=True)
+    settings = fields.Dict(required=True)
+    measured_speedup = fields.Float(required=True, allow_none=True)
+    basis = fields.Nested(BasisSchema, required=True)
+    expected_improvements = fields.Nested(ImprovementsSchema, required=True)
+
+
+class UltraStartedSchema(GenerationStartedSchema):
+    """A generation that was started under a profile."""
+
+    ultra_performance = fields.Nested(UltraAskedSchema, required=True)
+
+
+class UltraMadeSchema(Schema):
+    """The profile of a finished generation."""
+
+    profile = fields.String(required=True)
+    processing_time = fields.Float(required=True)
+    algorithms_used = fields.List(fields.String(), required=True)
+    measured_speedup = fields.Float(required=True, allow_none=True)
 
 
 class QualityMetricsSchema(Schema):
@@ -114,6 +167,7 @@ class JobRecordSchema(_Asked):
     image_url = fields.String()
     prompt = fields.String()
     style = fields.String(allow_none=True)
+    unrecognized_words = fields.List(fields.String(), metadata={"description": "Of the prompt, where there are any."})
     output_file = fields.String(allow_none=True)
     download_url = fields.String(allow_none=True)
     model_preview_url = fields.String(allow_none=True)
@@ -121,6 +175,11 @@ class JobRecordSchema(_Asked):
     cached = fields.Boolean()
     quality_metrics = fields.Nested(QualityMetricsSchema, allow_none=True)
     degraded = fields.List(fields.Dict())
+    ultra_performance = fields.Nested(UltraMadeSchema)
+    analysis = fields.Dict(metadata={"description": "Of a mesh (job_type analyze)."})
+    repair_report = fields.Dict()
+    simplification_report = fields.Dict()
+    optimization_report = fields.Dict()
     error = fields.String(allow_none=True)
     error_type = fields.String(allow_none=True)
     error_details = fields.Dict()

@@ -7,11 +7,20 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from orfeas.domain import limits
-from orfeas.routes.schemas.common import Integer, Number, Text, Word
+from orfeas.domain.presets import PROFILES, STYLES
+from orfeas.domain.styles import DEFAULT_STYLE
+from orfeas.routes.schemas.common import Flag, Integer, Number, Text, Word
 from orfeas.routes.schemas.generation.fields import FormatName, Quality, ShapeMembers, between
-from orfeas.services.generation import Options, options_of
+from orfeas.services.generation import Options, PictureOptions, options_of
 
+EIGHT = 8
+"""Diffusion models work on squares of so many pixels."""
 SIDES = ("width", "height", "depth")
+
+
+def _in_eights(value: int) -> None:
+    if value % EIGHT:
+        raise ValidationError(f"Must be a multiple of {EIGHT}.")
 
 
 class ImageUploadSchema(Schema):
@@ -40,6 +49,11 @@ class _CompatibleMembers(ShapeMembers):
     seed = Integer(load_default=0, validate=between(limits.SEED))
     texture = Word("auto", "none", "material", "projection", "paint", load_default="auto")
     material = Text(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+    allow_degrade = Flag(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "false, or true while a profile with auto_optimization is enabled."},
+    )
 
     @validates_schema
     def _whole_box(self, data: dict[str, Any], **_: Any) -> None:
@@ -57,6 +71,17 @@ class GenerateSchema(_CompatibleMembers):
     job_id = Text(metadata={"description": "The job of an upload; needed where no image part is sent."})
     format = FormatName(load_default=None, allow_none=True, metadata={"description": "stl where none is named."})
     mesh_format = FormatName(load_default=None, allow_none=True, metadata={"description": "The same as format."})
+
+
+class UltraGenerateSchema(GenerateSchema):
+    """As generate-3d, under a profile."""
+
+    profile = Word(
+        *PROFILES,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The one that is enabled, else ultra, where none is named."},
+    )
 
 
 class GenerateFromImageSchema(_CompatibleMembers):
@@ -77,6 +102,54 @@ class BatchGenerateSchema(_CompatibleMembers):
     formats = fields.List(FormatName(), load_default=None, allow_none=True, validate=validate.Length(1, 11))
     quality = Quality(load_default=None, metadata={"description": "medium (5) with files, else 7."})
     batch_size = Integer(load_default=None, allow_none=True, validate=between(limits.COMPATIBLE_BATCH_SIZE))
+
+
+class PictureMembers(Schema):
+    """A picture of a sentence: of the solids that it describes, or by the diffusers model that is set."""
+
+    prompt = Text(
+        required=True,
+        validate=[validate.Length(*limits.PROMPT_CHARACTERS), validate.Regexp(r"\s*\S", error="Must not be blank.")],
+    )
+    negative_prompt = Text(load_default="", validate=validate.Length(max=limits.NEGATIVE_PROMPT_CHARACTERS))
+    width = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights])
+    height = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights])
+    steps = Integer(
+        load_default=None,
+        allow_none=True,
+        validate=between(limits.PICTURE_STEPS),
+        metadata={"description": "50 where none is given; of a model alone."},
+    )
+    guidance_scale = Number(
+        load_default=None,
+        allow_none=True,
+        validate=between(limits.GUIDANCE_SCALE),
+        metadata={"description": "7.0 where none is given; of a model alone."},
+    )
+    seed = Integer(load_default=0, validate=between(limits.SEED))
+    use_cache = Flag(load_default=True)
+
+
+class TextToImageSchema(PictureMembers):
+    """A picture of a sentence."""
+
+    style = Word(
+        *STYLES, load_default=None, allow_none=True, metadata={"description": "realistic where none is named."}
+    )
+    art_style = Word(*STYLES, load_default=None, allow_none=True, metadata={"description": "The same as style."})
+
+
+class ImagesSchema(PictureMembers):
+    """A picture of a sentence."""
+
+    style = Word(*STYLES, load_default=DEFAULT_STYLE)
+
+
+def picture_options(params: dict[str, Any]) -> PictureOptions:
+    """The options of a validated request for a picture."""
+    style = params.get("style") or params.get("art_style") or DEFAULT_STYLE
+    known = {name: params[name] for name in PictureOptions.__slots__ if name != "style"}
+    return PictureOptions(style=style, **known)
 
 
 def options_from(params: dict[str, Any]) -> Options:

@@ -7,10 +7,11 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from orfeas.domain import limits
-from orfeas.domain.presets import PRINTERS, PROFILES
+from orfeas.domain.presets import PROFILES
 from orfeas.routes.schemas.common import Flag, Integer, Number, SourceSchema, Text, Word
 from orfeas.routes.schemas.generation.fields import FormatName, ShapeMembers, between
 from orfeas.routes.schemas.jobs import DimensionsSchema
+from orfeas.routes.schemas.require import RequireSchema
 from orfeas.services.generation import Options, options_of
 
 
@@ -57,19 +58,6 @@ class ViewsSchema(Schema):
     def _one(self, data: dict[str, Any], **_: Any) -> None:
         if not data:
             raise ValidationError("At least one of front, left, back and right is needed.")
-
-
-class RequireSchema(Schema):
-    """Post-conditions that every file has to meet."""
-
-    watertight = Flag()
-    single_body = Flag()
-    max_faces = Integer(validate=validate.Range(min=1))
-    min_faces = Integer(validate=validate.Range(min=1))
-    max_file_bytes = Integer(validate=validate.Range(min=1))
-    min_wall_mm = Number(validate=validate.Range(min=0.0))
-    fits_mm = fields.List(Number(validate=validate.Range(min=0.0)), validate=validate.Length(equal=3))
-    printer = Word(*PRINTERS)
 
 
 class GenerationSchema(ShapeMembers):
