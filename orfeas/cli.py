@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orfeas.config import Config, ConfigError
+from orfeas.domain import limits
 from orfeas.domain.formats import WRITABLE
+from orfeas.domain.presets import DEFAULT_PRINTER, PRINTERS, PROFILES
 from orfeas.domain.stages import Queue
 from orfeas.errors import OrfeasError
 from orfeas.version import __version__
@@ -80,7 +82,8 @@ def worker(queue: str, count: int) -> None:
 
 
 @main.command()
-@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("photo", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--prompt", help="A sentence in place of PHOTO, such as 'a red mug on a wooden table'.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default PHOTO's name."
 )
@@ -90,8 +93,10 @@ def worker(queue: str, count: int) -> None:
 @click.option("--mode", type=click.Choice(MODES), default="auto", show_default=True, help="How the shape is made.")
 @click.option("--seed", type=click.IntRange(0, 4294967295), default=0, help="For engines that draw at random.")
 @click.option("--model", help="Id of an installed model, run here; needs ORFEAS_DEVICE=cpu. [the embedded engine]")
+@click.option("--profile", type=click.Choice([*PROFILES]), help="Faster at some cost of detail. [ORFEAS_PROFILE]")
 def generate(
-    photo: Path,
+    photo: Path | None,
+    prompt: str | None,
     output: Path | None,
     format_name: str | None,
     quality: int,
@@ -99,16 +104,21 @@ def generate(
     mode: str,
     seed: int,
     model: str | None,
+    profile: str | None,
 ) -> None:
-    """Make a model of PHOTO in this process, without a server."""
+    """Make a model of PHOTO, or of a sentence, in this process, without a server."""
     from orfeas import generate as local
     from orfeas.services.engines import EMBEDDED
 
+    if (photo is None) == (prompt is None):
+        raise click.UsageError("Name a PHOTO or give --prompt, one of both.")
     target, chosen = local.target(photo, output, format_name)
     choice, device = local.chosen(_settings(), model) if model else (EMBEDDED, None)
     made = local.generate(
-        photo.read_bytes(), photo.name, chosen, quality=quality, size_mm=local.box(dimensions), mode=mode, seed=seed,
+        (photo.name, photo.read_bytes()) if photo else None, chosen, prompt=prompt, quality=quality,
+        size_mm=local.box(dimensions), mode=mode, seed=seed,
         max_pixels=_settings().max_image_pixels, choice=choice, device=device, progress=local.Bar(),
+        profile=profile or _settings().profile,
     )  # fmt: skip
     for warning in made.warnings:
         click.echo(f"Note: {warning}", err=True)
@@ -230,6 +240,141 @@ def rm(model: str) -> None:
     model_commands.remove(_services(), model, click.echo)
 
 
+MESH_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+UNIT = click.option("--unit", type=click.Choice(("mm", "cm", "m", "inch")), help="Of files that state none. [mm]")
+MESH_OUT = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: FILE's name with "
+    "a word before it, in this folder.",
+)  # fmt: skip
+PRINTER = click.option("--printer", type=click.Choice([*PRINTERS]), default=DEFAULT_PRINTER, show_default=True)
+AGGRESSIVE = click.option("--aggressive", is_flag=True, help="Make a new surface where nothing else closes it.")
+
+
+@main.group()
+def mesh() -> None:
+    """Look at a mesh file, mend, reduce, prepare or convert it; no server is needed.
+
+    The exit status is 1 when the mesh cannot be printed.
+    """
+
+
+@mesh.command()
+@MESH_FILE
+@PRINTER
+@click.option("--min-wall", type=click.FloatRange(0.1, 100.0), help="Thinnest wall in mm. [the printer's]")
+@click.option("--self-intersections", type=click.Choice(("auto", "true", "false")), default="auto", show_default=True)
+@UNIT
+@AS_JSON
+def analyze(
+    file: Path, printer: str, min_wall: float | None, self_intersections: str, unit: str | None, as_json: bool
+) -> None:
+    """Tell whether FILE is closed, sound and printable, and what is wrong with it."""
+    members = {"printer": printer, "min_wall_mm": min_wall, "self_intersections": self_intersections, "unit": unit}
+    _on_mesh("analyze", file, None, as_json, members)
+
+
+@mesh.command()
+@MESH_FILE
+@MESH_OUT
+@AGGRESSIVE
+@UNIT
+@AS_JSON
+def repair(file: Path, output: Path | None, aggressive: bool, unit: str | None, as_json: bool) -> None:
+    """Close FILE and make it sound."""
+    _on_mesh("repair", file, output, as_json, {"aggressive": aggressive, "unit": unit})
+
+
+@mesh.command()
+@MESH_FILE
+@MESH_OUT
+@click.option("--faces", type=click.IntRange(*limits.MESH_TARGET_FACES), help="So many triangles, exactly.")
+@click.option("--reduction", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True), help="Share to take away.")
+@UNIT
+@AS_JSON
+def simplify(
+    file: Path, output: Path | None, faces: int | None, reduction: float | None, unit: str | None, as_json: bool
+) -> None:
+    """Reduce the triangles of FILE: to --faces, or by --reduction (0.5)."""
+    if faces is not None and reduction is not None:
+        raise click.UsageError("Give --faces or --reduction, not both.")
+    members = {"target_faces": faces, "target_reduction": None if faces else reduction or 0.5, "unit": unit}
+    _on_mesh("simplify", file, output, as_json, members)
+
+
+@mesh.command()
+@MESH_FILE
+@MESH_OUT
+@PRINTER
+@click.option("--size", type=click.FloatRange(*limits.SIDE_MM), help="Longest side in mm. [kept, or made to fit]")
+@click.option("--hollow", is_flag=True, help="Leave a shell with two drain holes of 3 mm.")
+@click.option("--wall", type=click.FloatRange(*limits.WALL_MM), help="Wall in mm. [the printer's]")
+@click.option("--supports", is_flag=True, help="Supports may be printed: lay it down flat.")
+@click.option("--orient/--no-orient", default=True, show_default=True, help="Turn it.")
+@AGGRESSIVE
+@UNIT
+@AS_JSON
+def optimize(
+    file: Path,
+    output: Path | None,
+    printer: str,
+    size: float | None,
+    hollow: bool,
+    wall: float | None,
+    supports: bool,
+    orient: bool,
+    aggressive: bool,
+    unit: str | None,
+    as_json: bool,
+) -> None:
+    """Make FILE ready for a printer: mended, sized, turned, placed on the bed."""
+    members = {
+        "printer": printer, "target_size_mm": size, "hollow": hollow, "wall_mm": wall, "supports": supports,
+        "orient": orient, "aggressive": aggressive, "unit": unit,
+    }  # fmt: skip
+    _on_mesh("optimize", file, output, as_json, members)
+
+
+@mesh.command()
+@MESH_FILE
+@MESH_OUT
+@click.option("--format", "formats", type=FORMATS, multiple=True, help="May be given several times.")
+@click.option("--dimensions", metavar="W,H,D", help="Box in mm that it fills on one axis. [its own size]")
+@click.option("--up-axis", type=click.Choice(("y", "z")), default="y", show_default=True, help="In the written file.")
+@UNIT
+@AS_JSON
+def convert(
+    file: Path,
+    output: Path | None,
+    formats: tuple[str, ...],
+    dimensions: str | None,
+    up_axis: str,
+    unit: str | None,
+    as_json: bool,
+) -> None:
+    """Write FILE in other formats, also in another size."""
+    from orfeas import generate as local
+
+    if not formats and not (output and output.suffix):
+        raise click.UsageError("Give --format, or a name with -o.")
+    size = local.box(dimensions)
+    sides = None if size is None else dict(zip(("width", "height", "depth"), size, strict=True))
+    members = {"dimensions_mm": sides, "up_axis": up_axis, "unit": unit, "formats": formats}
+    _on_mesh("convert", file, output, as_json, members)
+
+
+def _on_mesh(kind: str, path: Path, output: Path | None, as_json: bool, members: dict[str, Any]) -> None:
+    """Run one of the commands above and end with its status."""
+    from orfeas import mesh_commands
+    from orfeas.services.plans.meshes import MeshRequest
+
+    chosen = mesh_commands.target(path, output, members.get("formats", ()))
+    given = {**members, "formats": chosen} if kind != "analyze" else members
+    done = mesh_commands.run(_settings(), path, MeshRequest.of(kind, given), output)
+    click.echo(json.dumps(done.document, indent=2) if as_json else "\n".join(done.lines))
+    sys.exit(0 if done.printable else 1)
+
+
 @main.command("_web", hidden=True)
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--life-fd", type=int, required=True)
@@ -274,9 +419,11 @@ def _make_app() -> Any:
 
 
 def _stop_waiters(app: Any) -> None:
+    from orfeas.routes import events
     from orfeas.routes.context import EXTENSION
 
     app.extensions[EXTENSION].notifier.stop()
+    events.stop(app)
 
 
 def _services() -> Services:

@@ -157,7 +157,7 @@ def model_check(config: Config) -> Check:
             return f"{model.id} cannot be used ({' '.join(model.warnings)})"
         return f"{model.id} is not complete; pull it again to go on"
 
-    installed = [model.id for model in models if model.state is State.INSTALLED]
+    installed = [model.id for model in models if model.installed]
     wanting = [
         described(model)
         for model in models

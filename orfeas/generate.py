@@ -17,13 +17,17 @@ import click
 
 from orfeas.config import Config
 from orfeas.domain.formats import WRITABLE
+from orfeas.domain.profiles import QUANTUM, STANDARD
 from orfeas.imaging import clean_upload
+from orfeas.jobs.devices import processor
 from orfeas.jobs.inline import InlineProgress, InlineRunner
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation.options import Options, checked
-from orfeas.services.plans import generation_plan
+from orfeas.services.generation.text import understood
+from orfeas.services.performance.tuning import NO_MODEL, Tuning, Wish, tuning_of
+from orfeas.services.plans import PictureRequest, Pictures, generation_plan
 from orfeas.stages.device import DeviceSettings
 from orfeas.storage.blobs import FolderStorage
 
@@ -71,11 +75,11 @@ class Bar:
             click.echo("\r" + " " * (self.WIDTH + 32) + "\r", err=True, nl=False)
 
 
-def target(photo: Path, output: Path | None, format_name: str | None) -> tuple[Path, str]:
+def target(photo: Path | None, output: Path | None, format_name: str | None) -> tuple[Path, str]:
     """Where to write and in which format; a contradiction between name and format is refused."""
     if output is None:
         chosen = format_name or DEFAULT_FORMAT
-        return Path(f"{photo.stem}.{chosen}"), chosen
+        return Path(f"{photo.stem if photo else 'model'}.{chosen}"), chosen
     extension = output.suffix.lower().lstrip(".")
     chosen = format_name or extension or DEFAULT_FORMAT
     if extension and extension != chosen:
@@ -101,37 +105,63 @@ def box(dimensions: str | None) -> tuple[float, float, float] | None:
 
 
 def generate(
-    picture: bytes,
-    filename: str,
+    picture: tuple[str, bytes] | None,
     format_name: str,
     *,
+    prompt: str | None = None,
     quality: int,
     size_mm: tuple[float, float, float] | None,
     mode: str,
     seed: int,
     max_pixels: int,
+    profile: str = STANDARD,
     choice: Choice = EMBEDDED,
     device: DeviceSettings | None = None,
     progress: Bar | Callable[[InlineProgress], None],
 ) -> Made:
-    """Run every stage from the picture to the checked file."""
+    """Run every stage from the picture, a name and bytes, or from the prompt, to the checked file."""
     started = time.perf_counter()
-    clean = clean_upload(picture, filename, max_pixels=max_pixels)
-    source = Source(clean.pixel_sha256, hashlib.sha256(clean.data).hexdigest())
     options = Options(
-        formats=(format_name,), quality=quality, mode=mode, seed=seed, dimensions_mm=size_mm, preview=False
-    )
+        formats=(format_name,), quality=quality, mode=mode, seed=seed, dimensions_mm=size_mm, preview=False,
+        prompt=prompt, picture=_illustration(prompt, seed) if prompt and choice.model else None,
+    )  # fmt: skip
     request, warnings = checked(options, Surface.COMPATIBLE, choice)
+    tuning = tuning_here(profile, choice)
+    request = tuning.applied(request)
+    if choice.model is not None:
+        warnings += [f"{entry['setting']} is off: {entry['reason']}" for entry in tuning.unavailable]
+    pictures, sources = _start(options, picture, max_pixels)
     with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
         runner = InlineRunner(FolderStorage(Path(folder)), device=device)
-        result = runner.run(
-            generation_plan(request, {"front": source}), sources={source.blob: clean.data}, on_progress=progress
-        )
+        result = runner.run(generation_plan(request, pictures), sources=sources, on_progress=progress)
     if isinstance(progress, Bar):
         progress.close()
     noted = [text for report in result.reports.values() for text in report.get("warnings", ())]
     measures = result.reports["mesh.verify"]["measures"]
     return Made(result.files[0][1], measures, (*warnings, *noted), time.perf_counter() - started)
+
+
+def _start(options: Options, picture: tuple[str, bytes] | None, max_pixels: int) -> tuple[Pictures, dict[str, bytes]]:
+    """What a plan starts from, and the bytes of what is stored of it."""
+    if picture is None:
+        return ({"front": options.picture.node()} if options.picture else {}), {}
+    clean = clean_upload(picture[1], picture[0], max_pixels=max_pixels)
+    source = Source(clean.pixel_sha256, hashlib.sha256(clean.data).hexdigest())
+    return {"front": source}, {source.blob: clean.data}
+
+
+def _illustration(prompt: str, seed: int) -> PictureRequest:
+    """The picture that a shape model gets of a sentence here: that of its solids."""
+    return PictureRequest(prompt=prompt, seed=seed, scene=understood(prompt).scene.json())
+
+
+def tuning_here(profile: str, choice: Choice) -> Tuning:
+    """What a profile means for a choice that runs in this process: on the processor, or without a model."""
+    device = processor() if choice.model else None
+    distilled = choice.model is not None and choice.model.distilled
+    wish = Wish(profile=profile, turbo=profile == QUANTUM and choice.model is not None)
+    turbo = None if distilled or choice.model is None else f"--model names {choice.model.id}."
+    return tuning_of(wish, Config(), device, NO_MODEL, turbo=turbo, distilled=distilled)
 
 
 def chosen(config: Config, model: str) -> tuple[Choice, DeviceSettings]:

@@ -23,6 +23,7 @@ DESCRIBED = {
     State.ABSENT: "absent",
     State.DOWNLOADING: "on its way",
     State.INSTALLED: "installed",
+    State.LOADED: "loaded",
     State.CORRUPT: "corrupt",
 }
 
@@ -30,7 +31,7 @@ DESCRIBED = {
 def listed(services: Services, *, installed: bool) -> list[Model]:
     """The models of the catalogue and of the folder."""
     models = services.models.read(LOCAL, hashing=False)
-    return [model for model in models if not installed or model.state in (State.INSTALLED, State.CORRUPT)]
+    return [model for model in models if not installed or model.installed or model.state is State.CORRUPT]
 
 
 def table(models: list[Model]) -> list[str]:
