@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -103,6 +104,22 @@ def worker(wired: Services) -> LocalWorker:
     from orfeas.jobs.wakeups import LocalWakeups
 
     return LocalWorker(wired.database, wired.blobs, LocalWakeups(wired.config.data_dir), config=wired.config)
+
+
+@pytest.fixture
+def working(worker: LocalWorker) -> Iterator[None]:
+    """Work while the test runs, for answers that wait."""
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.01):
+            worker.drain()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def run(*arguments: str, folder: Path, status: int = 0, **settings: str) -> subp
     return done
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "generate", "doctor", "openapi", "cache", "models"])
+@pytest.mark.parametrize("command", ["serve", "worker", "generate", "doctor", "openapi", "cache", "models", "mesh"])
 def test_every_command_has_a_help_text(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
@@ -61,6 +61,16 @@ def test_generate_writes_a_closed_model_and_ends_with_its_measures(tmp_path: Pat
     assert mesh.is_watertight
     assert len(mesh.faces) == int(found[1])
     assert max(float(found[number]) for number in (2, 3, 4)) == pytest.approx(100.0, abs=0.1)
+
+
+def test_generate_makes_a_model_of_a_sentence(tmp_path: Path) -> None:
+    done = run("generate", "--prompt", "a red mug on a wooden table", "-o", "mug.glb", folder=tmp_path)
+    assert SUMMARY.match(done.stdout.strip().splitlines()[-1])
+    assert len(trimesh.load(tmp_path / "mug.glb").geometry) == 2
+    refused = run("generate", "--prompt", "xyzzy", "-o", "none.glb", folder=tmp_path, status=1)
+    assert "vocabulary" in refused.stderr
+    both = run("generate", str(DATA / "mug.png"), "--prompt", "a mug", folder=tmp_path, status=2)
+    assert "one of both" in both.stderr
 
 
 def test_generate_takes_the_format_from_the_name_and_the_box(tmp_path: Path) -> None:

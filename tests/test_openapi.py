@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,21 +23,27 @@ from werkzeug.test import TestResponse
 
 from orfeas.app import create_app
 from orfeas.config import Config
+from orfeas.jobs.devices import DeviceFacts, Discovery, remember
 from orfeas.jobs.inprocess import LocalWorker
 from orfeas.jobs.wakeups import LocalWakeups
 from orfeas.routes import BLUEPRINTS, examples
 from orfeas.routes.context import is_v1
 from orfeas.routes.document import document_text, documented_examples, first_success, openapi_document
 from orfeas.services import Services, build_services
+from orfeas.storage.tables import workers
+from tests.llm_endpoint import Endpoint
+from tests.routes import solids
 
 COMMITTED = Path(__file__).parents[1] / "openapi" / "openapi.json"
 DATA = Path(__file__).parent / "data"
 JSON = "application/json"
+WAITING = ("/api/llm/", "/api/stl/", "/api/agents/", "/api/v1/scene", "/generate")
+"""Where an answer is the result of a job."""
 QUICK = {"quality": "1", "formats": "glb"}
 
 
-def _app_for_reading(folder: Path) -> tuple[Flask, Services]:
-    services = build_services(Config(data_dir=folder, disk_reserve_mb=0))
+def _app_for_reading(folder: Path, **settings: Any) -> tuple[Flask, Services]:
+    services = build_services(Config(data_dir=folder, disk_reserve_mb=0, **settings))
     return create_app(services.config, services), services
 
 
@@ -43,7 +51,9 @@ class World:
     """An app with a worker, and a fresh thing for each placeholder of an example."""
 
     def __init__(self, folder: Path) -> None:
-        self.app, self.services = _app_for_reading(folder)
+        self._language_model = Endpoint()
+        self._only_scene: tuple[str, str] | None = None
+        self.app, self.services = _app_for_reading(folder, llm_url=self._language_model.url, llm_model="small")
         self.client: FlaskClient = self.app.test_client()
         self.worker = LocalWorker(
             self.services.database, self.services.blobs, LocalWakeups(folder), config=self.services.config
@@ -56,12 +66,23 @@ class World:
             examples.COMPATIBLE_JOB_ID: self._compatible,
             examples.BATCH_ID: self._batch,
             examples.COMPATIBLE_BATCH_ID: self._compatible_batch,
+            examples.PHOTO_TEXT: lambda: base64.b64encode(_photo()).decode(),
+            examples.SCENE_ID: lambda: self._scene()[0],
+            examples.OBJECT_ID: lambda: self._scene()[1],
+            examples.EMPTY_SCENE_ID: self._empty_scene,
             examples.ASSET_ID: lambda: self._asset("figure.jpg"),
             examples.UNUSED_ASSET_ID: lambda: self._asset("scene.jpg"),
             examples.MODEL_ASSET_ID: self._model_asset,
             examples.MODEL_ID: self._model,
+            examples.LOADABLE_MODEL_ID: self._loadable_model,
             examples.MODEL_FOLDER: lambda: str(DATA / "hunyuan3d" / "models"),
         }
+
+    def close(self) -> None:
+        """Stop what it started."""
+        self.services.notifier.stop()
+        self.services.database.dispose()
+        self._language_model.close()
 
     def filled(self, value: Any) -> Any:
         """The value with every placeholder replaced by a thing that exists."""
@@ -81,12 +102,13 @@ class World:
         sent: dict[str, Any] = {"headers": example.get("headers_example")}
         members = self.filled(example.get("request_example", {}))
         if "files_example" in example:
-            files = {name: (BytesIO(_photo()), "mug.png") for name in example["files_example"]}
+            files = {name: _part(kind) for name, kind in example["files_example"].items()}
             sent["data"] = {**{name: _as_form(value) for name, value in members.items()}, **files}
         elif "requestBody" in example["operation"]:
             sent["json"] = members
         query = self.filled(example.get("query_example", {}))
-        with self._working() if example["method"] == "get" else nullcontext():
+        waits = example["method"] == "get" or path.startswith(WAITING)
+        with self._working() if waits else nullcontext():
             return self.client.open(path, method=example["method"].upper(), query_string=query, buffered=True, **sent)
 
     @contextmanager
@@ -136,6 +158,18 @@ class World:
         form = {"files": (BytesIO(_photo()), "mug.png"), "quality": "1"}
         return str(self._json(self.client.post("/api/batch-generate", data=form))["batch_id"])
 
+    def _empty_scene(self) -> str:
+        return str(self._json(self.client.post("/api/v1/scenes", json={"name": "empty"}))["id"])
+
+    def _scene(self) -> tuple[str, str]:
+        """One scene for all examples: an object is named together with its scene."""
+        if self._only_scene is None:
+            scene_id, body = self._empty_scene(), {"input": {"asset_id": self._model_asset()}}
+            with self._working():
+                scene = self._json(self.client.post(f"/api/v1/scenes/{scene_id}/objects", json=body))
+            self._only_scene = (scene_id, str(scene["objects"][0]["id"]))
+        return self._only_scene
+
     def _asset(self, name: str) -> str:
         form = {"file": (BytesIO((DATA / name).read_bytes()), name)}
         return str(self._json(self.client.post("/api/v1/uploads", data=form))["id"])
@@ -144,8 +178,18 @@ class World:
         job = self._json(self.client.get(f"/api/v1/jobs/{self._generated(**QUICK)}"))
         return next(str(asset["asset_id"]) for asset in job["result"]["assets"] if asset["role"] == "model")
 
-    def _model(self) -> str:
-        place = "tencent/Hunyuan3D-2tiny/hunyuan3d-vae-v2-tiny"
+    def _loadable_model(self) -> str:
+        now = time.time()
+        row = {"id": "gpu", "queue": "gpu", "device": "cpu", "host": "here", "pid": 1, "started_at": now}
+        beat = {"heartbeat_at": now, "state": "idle", "report": None}
+        with self.services.database.transaction() as connection:
+            connection.execute(workers.delete().where(workers.c.id == "gpu"))
+            connection.execute(workers.insert().values(**row, **beat))
+        remember(self.services.database, Discovery((DeviceFacts("cuda:0", "a device", 16_000_000_000),)))
+        return self._model("hunyuan3d-dit-v2-tiny")
+
+    def _model(self, name: str = "hunyuan3d-vae-v2-tiny") -> str:
+        place = f"tencent/Hunyuan3D-2tiny/{name}"
         target = self.services.config.model_dir / place
         shutil.copytree(DATA / "hunyuan3d" / "models" / place, target, dirs_exist_ok=True)
         return target.name
@@ -154,6 +198,13 @@ class World:
     def _json(response: TestResponse) -> dict[str, Any]:
         assert response.status_code < 300, response.get_data(as_text=True)
         return dict(response.get_json())
+
+
+def _part(kind: str) -> tuple[BytesIO, str]:
+    """A real file for a part of an example."""
+    if kind == examples.MESH:
+        return BytesIO(solids.stl(solids.ball())), kind
+    return BytesIO(_photo()), "mug.png"
 
 
 def _photo() -> bytes:
@@ -169,8 +220,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One app for all operations of this module."""
     made = World(tmp_path_factory.mktemp("openapi"))
     yield made
-    made.services.notifier.stop()
-    made.services.database.dispose()
+    made.close()
 
 
 @pytest.fixture(scope="module")

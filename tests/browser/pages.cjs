@@ -35,6 +35,9 @@ async function save(page, link) {
 
 // 'Try it out' and Execute of one operation of Swagger UI.
 async function execute(page, method, path, values = {}, file = null) {
+  const document = await (await page.request.get(`${base}/openapi.json`)).json();
+  const section = page.locator(`#operations-tag-${document.paths[path][method].tags[0]}`);
+  if ((await section.getAttribute("data-is-open")) !== "true") await section.click();
   const operation = page.locator(`.opblock-${method}`).filter({ has: page.locator(`[data-path="${path}"]`) });
   if (!(await operation.getAttribute("class")).includes("is-open")) {
     await operation.locator(".opblock-summary-control").click();
@@ -108,7 +111,7 @@ const TASKS = {
       report.models[(await link.innerText()).split(" ")[0]] = await save(page, link);
     }
     await page.getByRole("link", { name: "API" }).click();
-    await page.locator(".opblock").first().waitFor();
+    await page.locator(".opblock-tag-section").first().waitFor();
   },
 
   async refused(page, report) {

@@ -22,7 +22,7 @@ def back(mesh: Mesh) -> trimesh.Trimesh:
 
 def box(size: tuple[float, float, float] = (1.0, 1.0, 1.0), at: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Mesh:
     """A box of twelve faces."""
-    return of(trimesh.creation.box(size, transform=trimesh.transformations.translation_matrix(at)))
+    return of(trimesh.creation.box(size, transform=trimesh.transformations.translation_matrix(at)))  # type: ignore[no-untyped-call]
 
 
 def ball(radius: float = 1.0, subdivisions: int = 3, at: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Mesh:

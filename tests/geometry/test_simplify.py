@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +17,9 @@ from orfeas.geometry.collapse import Collapser
 from orfeas.geometry.manifoldness import topology
 from orfeas.geometry.measures import signed_volume
 from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.simplify import simplify
-from tests.geometry import solids
+from orfeas.geometry.repair import taken_apart
+from orfeas.geometry.simplify import simplify, simplify_to
+from tests.geometry import damage, solids
 
 
 def kept(mesh: Mesh) -> tuple[bool, bool, int, int | None]:
@@ -148,3 +152,82 @@ def test_collapses_alone_keep_the_topology():
     _, faces, _ = collapser.result()
     found = topology(faces)
     assert (len(faces), found.is_watertight, found.is_manifold, found.genus) == (60, True, True, 1)
+
+
+def bowl() -> Mesh:
+    ball = solids.ball(10.0, 4)
+    return Mesh(ball.vertices, ball.faces[ball.vertices[ball.faces][:, :, 1].max(axis=1) < 2.0])
+
+
+def border_places(mesh: Mesh) -> set[bytes]:
+    edge, count = np.unique(np.sort(solids.back(mesh).edges, axis=1), axis=0, return_counts=True)
+    return {row.tobytes() for row in np.float32(solids.back(mesh).vertices)[edge[count == 1]].reshape(-1, 3)}
+
+
+def test_a_boundary_stays_where_it_was_if_asked_for():
+    kept_border = simplify_to(bowl(), target_faces=900)
+    assert len(kept_border.mesh.faces) == 900
+    assert border_places(kept_border.mesh) == border_places(bowl())
+    assert not kept_border.is_watertight
+    assert kept_border.volume_change is None
+    free = simplify_to(bowl(), target_faces=60, preserve_boundary=False)
+    assert len(free.mesh.faces) == 60
+    with pytest.raises(TargetUnreachableError) as caught:
+        simplify_to(bowl(), target_faces=60)
+    assert 60 < caught.value.members["best"] < 300
+
+
+def test_seams_of_texture_coordinates_stay():
+    mesh = solids.textured(solids.ball(10.0, 4))
+    right = mesh.vertices[mesh.faces].mean(axis=1)[:, 0] > 0.0
+    shifted = np.where(right[:, None, None], mesh.corner_uv + np.float32(2.0), mesh.corner_uv)
+    found = simplify_to(replace(mesh, corner_uv=shifted), target_faces=1501)
+    assert len(found.mesh.faces) == 1500
+    assert found.is_watertight
+    expected = solids.textured(found.mesh).corner_uv
+    over = np.rint((found.mesh.corner_uv - expected) / 2.0)
+    assert (over == over[:, :1, :1]).all()
+    assert np.abs(found.mesh.corner_uv - expected - 2.0 * over).max() < 0.05
+    assert simplify_to(mesh, target_faces=1500, preserve_uv=False).mesh.vertex_colors is not None
+
+
+@pytest.mark.parametrize("target", [1001, 1000])
+def test_bodies_that_touch_are_simplified_as_two(target):
+    welded = solids.together(solids.ball(1.0, 4), solids.ball(1.0, 4, at=(2.0, 0.0, 0.0)))
+    found = simplify_to(welded, target_faces=target)
+    assert len(found.mesh.faces) == 1000
+    assert found.is_watertight
+
+
+def test_fins_do_not_stall_the_count():
+    finned = damage.fins(solids.torus(), np.random.default_rng(0))
+    assert len(simplify_to(finned, target_faces=500).mesh.faces) == 500
+
+
+def test_sheets_taken_apart_have_the_same_faces():
+    finned = damage.fins(solids.torus(), np.random.default_rng(0))
+    apart = taken_apart(finned)
+    assert len(apart.faces) == len(finned.faces)
+    assert topology(apart.faces).is_manifold
+
+
+def test_the_deviation_is_that_of_an_independent_measure():
+    ball = solids.ball(10.0, 5)
+    found = simplify_to(ball, target_faces=320)
+    inside = 10.0 - np.linalg.norm(solids.back(found.mesh).triangles_center, axis=1)
+    assert found.max_deviation_mm == pytest.approx(inside.max(), rel=0.25)
+    assert 0.0 < found.mean_deviation_mm < found.max_deviation_mm
+    assert found.volume_change == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_target_above_the_count_is_no_change():
+    found = simplify_to(solids.ball(), target_faces=10**6)
+    assert (found.max_deviation_mm, found.volume_change, found.is_watertight) == (0.0, 0.0, True)
+
+
+@pytest.mark.skipif(os.environ.get("TEST_SCALE") != "full", reason="takes seconds; TEST_SCALE=full")
+@pytest.mark.parametrize("target", [1_200_001, 100_000])
+def test_more_than_a_million_faces_reach_the_count(target):
+    found = simplify_to(solids.bumpy(solids.ball(50.0, 8), 1), target_faces=target)
+    assert len(found.mesh.faces) == target - target % 2
+    assert found.is_watertight

@@ -22,10 +22,12 @@ from orfeas.stages.values import decode, encode
 from orfeas.storage.blobs import Storage
 from tests.jobs.engine_stages import Number
 
+LEAK_BYTES = 300_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Count(StageSpec):
-    """Adds 1 in each of `steps`; `kind` is count, crash, memory or break, which happens halfway."""
+    """Adds 1 in each of `steps`; `kind` is count, crash, memory or break, which happens halfway, or leak."""
 
     name: ClassVar[str] = "test.count"
     queue: ClassVar[Queue] = Queue.GPU
@@ -67,6 +69,7 @@ class Device:
         self._settings, self._blobs = settings, blobs
         self._items: dict[int, _Item] = {}
         self._events: list[Event] = []
+        self._leaked: list[bytearray] = []
         self._batches: Counter[int] = Counter()
         self._log = Path(settings.model_dir) / "log"
 
@@ -97,7 +100,9 @@ class Device:
             return
         steps = parameters["num_inference_steps"]
         item.step += 1
-        if 2 * item.step >= steps and parameters["kind"] != "count":
+        if parameters["kind"] == "leak" and item.step == 1:
+            self._leaked.append(bytearray(b"x") * LEAK_BYTES)
+        if 2 * item.step >= steps and parameters["kind"] not in ("count", "leak"):
             self._trouble(stage_id, parameters["kind"])
         elif item.step < steps:
             self._events.append(Progress(stage_id, item.step / steps, item.step, steps))

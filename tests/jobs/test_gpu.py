@@ -30,8 +30,12 @@ import sys
 from pathlib import Path
 from orfeas.config import Config
 from orfeas.domain.stages import Queue
+from orfeas.jobs import gpu
 from orfeas.jobs.worker import run_worker
 folder = Path(sys.argv[1])
+if len(sys.argv) > 4:
+    gpu.MEMORY_SHARE = float(sys.argv[4])
+    gpu.RENEW_S = 0.2
 config = Config(data_dir=folder, model_dir=folder, database_url=sys.argv[2], disk_reserve_mb=0, gpu_batch_max=6)
 run_worker(config, Queue.GPU, sys.argv[3], None, modules=("tests.jobs.small_device",))
 assert "numpy" not in sys.modules
@@ -42,8 +46,9 @@ assert "torch" not in sys.modules
 class GpuWorkers(Workers):
     """A gpu worker beside a cpu worker, which writes what was counted."""
 
-    def start_gpu(self, worker_id: str = "g1") -> subprocess.Popen[bytes]:
+    def start_gpu(self, worker_id: str = "g1", memory_share: float | None = None) -> subprocess.Popen[bytes]:
         arguments = [str(self.engine.folder), self.engine.database.url, worker_id]
+        arguments += [] if memory_share is None else [str(memory_share)]
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen([sys.executable, "-c", WORKER, *arguments], cwd=ROOT, env=environ)
         self.processes.append(process)
@@ -103,7 +108,7 @@ def test_several_stages_share_the_device_and_its_row_tells_about_it(workers: Gpu
 
 def test_a_killed_device_loses_nothing_and_repeats_no_finished_stage(workers: GpuWorkers) -> None:
     first = workers.start_gpu()
-    jobs = [workers.count(salt, num_inference_steps=5 + 20 * salt, step_s=0.02) for salt in range(5)]
+    jobs = [workers.count(salt, num_inference_steps=5 + 15 * salt, step_s=0.015) for salt in range(5)]
     workers.until(jobs[1], lambda shown: shown.state.final)
     device_process(first).kill()
     ended = [workers.ended(job) for job in jobs]
@@ -160,3 +165,17 @@ def test_a_stopped_worker_ends_what_it_has_in_hand(workers: GpuWorkers) -> None:
     assert workers.ended(job).state is JobState.SUCCEEDED
     assert workers.row() is None
     assert len(workers.notes("closed")) == 1
+
+
+def test_a_process_that_leaks_is_replaced_once_it_is_idle(workers: GpuWorkers) -> None:
+    parent = workers.start_gpu(memory_share=250_000_000 / psutil.virtual_memory().total)
+    kept = workers.count(1, num_inference_steps=80, step_s=0.02)
+    workers.until(kept, lambda shown: (shown.progress.step or 0) > 1)
+    before = device_process(parent)
+    leaking = workers.count(2, num_inference_steps=10, kind="leak")
+    assert [workers.ended(job).state for job in (leaking, kept)] == [JobState.SUCCEEDED] * 2
+    before.wait(10.0)
+    assert workers.ended(workers.count(3)).state is JobState.SUCCEEDED
+    assert device_process(parent).memory_info().rss < 250_000_000
+    assert len(workers.notes("closed")) == 1, "it ended in order, between two stages"
+    assert {row.attempts for row in workers.engine.rows()} == {1}

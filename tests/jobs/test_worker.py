@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from orfeas.domain.caller import LOCAL
+from orfeas.domain.mesh_specs import Analyze, ReadMesh
 from orfeas.jobs.jobs import Jobs
-from orfeas.jobs.plan import Node
+from orfeas.jobs.plan import Node, Plan
 from orfeas.jobs.views import JobState, JobView
 from orfeas.jobs.wakeups import LocalWakeups
 from tests.jobs.conftest import STAGES, Engine
@@ -28,7 +31,10 @@ import sys
 from pathlib import Path
 from orfeas.config import Config
 from orfeas.domain.stages import Queue
+from orfeas.jobs import worker
 from orfeas.jobs.worker import run_worker
+if len(sys.argv) > 6:
+    worker.child_memory_bytes = lambda workers: int(sys.argv[6])
 config = Config(data_dir=Path(sys.argv[1]), database_url=sys.argv[2], disk_reserve_mb=0)
 run_worker(config, Queue(sys.argv[3]), sys.argv[4], None, modules=(sys.argv[5],))
 assert "numpy" not in sys.modules or sys.argv[3] == "io"
@@ -43,9 +49,12 @@ class Workers:
         self.engine.jobs = Jobs(self.engine.database, self.engine.blobs, LocalWakeups(folder))
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, worker_id: str = "w1", queue: str = "cpu", module: str = STAGES[0]) -> subprocess.Popen[bytes]:
-        """A worker on its queue."""
+    def start(
+        self, worker_id: str = "w1", queue: str = "cpu", module: str = STAGES[0], memory_bytes: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A worker on its queue, its child with as much address space as it has by default or this much."""
         arguments = [str(self.engine.folder), self.engine.database.url, queue, worker_id, module]
+        arguments += [str(memory_bytes)] if memory_bytes else []
         process = subprocess.Popen([sys.executable, "-c", WORKER, *arguments], cwd=ROOT)
         self.processes.append(process)
         return process
@@ -182,3 +191,57 @@ def test_two_workers_share_and_the_io_queue_is_served_too(workers: Workers) -> N
     status = workers.engine.jobs.queue_status(LOCAL)
     assert {worker["queue"] for worker in status.workers} == {"cpu", "io"}
     assert os.getpid() not in {worker["id"] for worker in status.workers}
+
+
+MESH_STAGES = "orfeas.stages.all"
+
+
+def _loose_stl(faces: int) -> bytes:
+    """Large triangles anywhere: so many of them cross that looking for all crossings takes long."""
+    corners = np.random.default_rng(0).random((faces, 3, 3), dtype=np.float32) * 100.0
+    records = np.zeros(faces, dtype=[("normal", "<3f4"), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    records["corners"] = corners
+    return b"loose".ljust(80, b"\0") + struct.pack("<I", faces) + records.tobytes()
+
+
+def test_mesh_work_that_crashes_hangs_or_starves_ends_its_own_job_only(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stages of meshes as they are; what a library may do is done to their process."""
+    process = workers.start(module=MESH_STAGES)
+    source = workers.engine.source(_loose_stl(30_000))
+    read = Node(ReadMesh(format="stl"), (source,))
+
+    def look(salt: float) -> JobView:
+        spec = Analyze(min_wall_mm=salt, self_intersections="true")
+        return workers.engine.create(Plan((), also=(Node(spec, (read,)),)))
+
+    def attempts() -> int:
+        return max((row.attempts for row in workers.engine.rows() if row.name == Analyze.name), default=0)
+
+    crashing = look(1.0)
+    for attempt in (1, 2):
+        workers.until(crashing, lambda shown, wanted=attempt: attempts() == wanted)
+        time.sleep(0.2)
+        _child(process).send_signal(signal.SIGSEGV)
+    assert _code(workers.ended(crashing)) == "stage_crashed"
+    monkeypatch.setattr(Analyze, "timeout_s", 0.5)
+    assert _code(workers.ended(look(2.0))) == "stage_timeout"
+    monkeypatch.undo()
+    small = workers.engine.source(_loose_stl(4))
+    fine = workers.engine.create(Plan((), also=(Node(Analyze(), (Node(ReadMesh(format="stl"), (small,)),)),)))
+    assert workers.ended(fine).state is JobState.SUCCEEDED
+
+
+def test_mesh_work_that_needs_more_memory_than_it_may_use_ends_its_own_job_only(workers: Workers) -> None:
+    """Two million loose triangles take a gigabyte while they are read, which the libraries alone half fill."""
+    workers.start(module=MESH_STAGES, memory_bytes=2**30)
+
+    def read(faces: int) -> JobView:
+        return workers.engine.create(
+            Plan((), also=(Node(ReadMesh(format="stl"), (workers.engine.source(_loose_stl(faces)),)),))
+        )
+
+    large, small = read(2_000_000), read(4)
+    assert _code(workers.ended(large)) == "stage_memory"
+    assert workers.ended(small).state is JobState.SUCCEEDED

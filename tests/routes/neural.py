@@ -29,6 +29,8 @@ PLACES = {
     "hunyuan3d-dit-v2-tiny-mv": ("tencent/Hunyuan3D-2tiny", "hunyuan3d-dit-v2-tiny-mv"),
     "v21": ("tencent/Hunyuan3D-2.1tiny", "hunyuan3d-dit-v2-1"),
 }
+PICTURES = "pictures"
+"""A folder beside the server's models, where a text-to-image pipeline may be written."""
 SMALL = {"octree_resolution": 32, "formats": ["glb"], "preview": False}
 
 

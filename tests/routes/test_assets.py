@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
@@ -107,7 +108,8 @@ def test_an_ascii_stl_and_a_mesh_without_name_are_told_by_content(client: FlaskC
 @pytest.mark.parametrize("wrong", sorted(meshes.BROKEN))
 def test_broken_meshes_are_refused(client: FlaskClient, wrong: str) -> None:
     name, body = meshes.BROKEN[wrong]
-    assert code(send(client, body, name)) == (422, "unreadable_mesh")
+    problem = "empty_mesh" if "without" in wrong else "unreadable_mesh"
+    assert code(send(client, body, name)) == (422, problem)
 
 
 def test_malformed_uploads_are_4xx_problems_and_nothing_is_stored(client: FlaskClient) -> None:
@@ -202,12 +204,45 @@ def test_content_honours_ranges_and_conditions(client: FlaskClient) -> None:
     assert client.head(url).headers["Content-Length"] == str(len(whole.data))
 
 
-def test_other_formats_of_uploads_are_refused(client: FlaskClient) -> None:
-    mesh = send(client, meshes.stl(), "a.stl").get_json()["links"]
-    image = send(client, pictures.png(), "a.png").get_json()["links"]
+def test_an_uploaded_mesh_has_other_formats_and_a_picture(client: FlaskClient, worker: Any) -> None:
+    mesh = send(client, meshes.stl(), "a b.stl").get_json()["links"]
     assert client.get(f"{mesh['content']}?format=STL").data == meshes.stl()
-    assert code(client.get(f"{mesh['content']}?format=glb")) == (422, "capability_missing")
-    assert code(client.get(mesh["preview"])) == (422, "capability_missing")
+    assert code(client.get(f"{mesh['content']}?format=glb&wait=0")) == (404, "result_not_ready")
+    assert code(client.get(f"{mesh['preview']}?wait=0")) == (404, "result_not_ready")
+    worker.drain()
+    made = client.get(f"{mesh['content']}?format=glb&download=1")
+    assert made.headers["Content-Disposition"] == "attachment; filename=a_b.glb"
+    loaded = trimesh.load_mesh(BytesIO(made.data), file_type="glb")
+    assert sorted(loaded.extents * 1000.0) == pytest.approx([10.0, 10.0, 10.0])
+    assert Image.open(BytesIO(client.get(mesh["preview"]).data)).size == (512, 512)
+    assert client.get("/api/v1/jobs").get_json()["items"] == []
+    assert code(client.get(f"{mesh['content']}?format=usdz")) == (422, "format_unavailable")
+
+
+def test_a_mesh_that_only_looks_right_is_told_when_it_is_read(client: FlaskClient, working: None) -> None:
+    mesh = send(client, meshes.stl()[:-50] + b"\xff" * 50, "a.stl").get_json()["links"]
+    refused = client.get(f"{mesh['content']}?format=glb")
+    assert code(refused) == (404, "result_failed")
+    assert refused.get_json()["problem"]["code"] == "unreadable_mesh"
+
+
+def test_facts_of_a_mesh_are_known_once_it_was_read(client: FlaskClient, working: None) -> None:
+    def upload(**headers: str) -> Any:
+        return client.post("/api/v1/uploads", data={"file": (BytesIO(meshes.stl()), "a.stl")}, headers=headers)
+
+    asset = upload().get_json()
+    assert asset["mesh"] is None
+    again = upload(Prefer="wait=30")
+    assert (again.status_code, again.headers["Preference-Applied"]) == (200, "wait=30")
+    assert again.get_json()["mesh"] == {"faces": 4, "vertices": 4, "extents_mm": [10.0, 10.0, 10.0]}
+    assert client.get(asset["links"]["self"]).get_json()["mesh"]["faces"] == 4
+    assert client.delete(asset["links"]["self"]).status_code == 204
+    fresh = upload(Prefer="wait=30")
+    assert (fresh.status_code, fresh.get_json()["mesh"]["vertices"]) == (201, 4)
+
+
+def test_other_formats_of_pictures_are_refused(client: FlaskClient) -> None:
+    image = send(client, pictures.png(), "a.png").get_json()["links"]
     assert code(client.get(f"{image['content']}?format=glb")) == (422, "format_unavailable")
     assert code(client.get(f"{image['content']}?format=exe")) == (422, "invalid_request")
 

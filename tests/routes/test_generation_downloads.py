@@ -178,9 +178,13 @@ def test_the_preview_is_rendered_when_it_is_first_looked_at(client, model, fetch
     assert client.get(model["model_preview_url"] + "?wait=0", buffered=True).data == answer.data
 
 
-def test_a_turntable_cannot_be_made_yet(client, model):
-    answer = client.get(f"/api/preview-output/{model['job_id']}/turntable.gif")
-    assert (answer.status_code, answer.get_json()["code"]) == (422, "capability_missing")
+def test_a_turntable_is_rendered_on_first_look(client, model, fetch):
+    url = f"/api/preview-output/{model['job_id']}/turntable.gif"
+    answer = fetch(url)
+    film = Image.open(BytesIO(answer.data))
+    assert (answer.mimetype, film.size, film.n_frames) == ("image/gif", (320, 320), 24)
+    assert answer.headers["Content-Disposition"].startswith("inline")
+    assert client.get(url + "?wait=0", buffered=True).data == answer.data
 
 
 def test_a_model_shows_in_place_with_its_type(client, model):

@@ -207,7 +207,7 @@ def test_derive_refuses_what_it_cannot_do(client: FlaskClient, finished: Any, up
     url = f"{job['links']['self']}/derive"
     for wrong in ({"seed": 1}, {"target_faces": 99}, {"octree_resolution": 513}, {"formats": []}, {"formats": ["exe"]}):
         assert code(client.post(url, json=wrong)) == (422, "invalid_request")
-    assert code(client.post(url, json={"require": {"watertight": True}})) == (422, "capability_missing")
+    assert code(client.post(url, json={"require": {"watertight": "perhaps"}})) == (422, "invalid_request")
     assert code(client.post(url, json={"formats": ["usdz"]})) == (422, "format_unavailable")
     assert code(client.post(url, data="x", content_type="text/plain")) == (415, "unsupported_media_type")
     client.post("/api/v1/cache/clear", json={"tier": "latents"})

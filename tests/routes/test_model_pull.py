@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,6 +182,22 @@ def test_a_killed_worker_costs_no_more_than_it_had_not_written(web: httpx.Client
     assert weights[0] is None
     assert int(weights[1].removeprefix("bytes=").rstrip("-")) > SIZE // 4
     assert model(web)["state"] == "installed"
+
+
+def test_a_stopped_worker_gives_a_pull_back_at_once_and_it_counts_no_attempt(
+    web: httpx.Client, hub: Hub, pulling: Server
+) -> None:
+    hub.wrong.pause_s = 0.05
+    job = start(web)
+    wait_for(lambda: begun(pulling) > SIZE // 8)
+    (io,) = [process for process in pulling.processes("_worker") if "io" in process.cmdline()]
+    io.terminate()
+    io.wait(5.0)
+    hub.wrong.pause_s = 0.0
+    assert ended(web, job)["state"] == "succeeded"
+    with contextlib.closing(sqlite3.connect(pulling.data_dir / "orfeas.db")) as database:
+        query = "SELECT attempts FROM stages WHERE name = 'model.pull' ORDER BY id DESC LIMIT 1"
+        assert database.execute(query).fetchone() == (1,)
 
 
 def test_a_wrong_hash_keeps_nothing(web: httpx.Client, hub: Hub, pulling: Server) -> None:

@@ -14,6 +14,7 @@ from orfeas.domain.caller import Caller
 from orfeas.domain.models import CATALOGUE, RESERVED_IDS, ids_of
 from orfeas.errors import ForbiddenError, LicenceTerritoryError, LicenceUnacknowledgedError
 from tests.conftest import DATA
+from tests.routes.test_monitoring import with_gpu
 
 MODELS = "/api/v1/models"
 TINY = DATA / "hunyuan3d" / "models"
@@ -216,7 +217,10 @@ def test_removing_a_link_leaves_what_it_points_to(client: FlaskClient, config: C
 
 def test_a_model_that_is_loaded_is_not_removed(config: Config, wired: Any, client: FlaskClient) -> None:
     folder = put_tiny(config)
-    wired.models._in_use = lambda model: model.id == SHAPE
+    place = f"tencent/Hunyuan3D-2tiny/{SHAPE}"
+    use = {"model": SHAPE, "place": place, "precision": "float16", "parts": {}, "used_at": 0.0, "in_use": False}
+    with_gpu(wired, models=[use])
+    assert read(client, SHAPE)["state"] == "loaded"
     assert code(client.delete(f"{MODELS}/{SHAPE}")) == (409, "model_in_use")
     assert folder.exists()
 

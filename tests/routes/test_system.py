@@ -35,10 +35,11 @@ def test_capabilities_and_presets_can_be_revalidated(client: FlaskClient) -> Non
 
 def test_presets_come_whole_or_by_kind(client: FlaskClient) -> None:
     whole = client.get("/api/v1/presets").get_json()
-    assert set(whole) == {"cameras", "materials", "lighting", "printers", "quality", "profiles", "styles"}
+    assert set(whole) == {"cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary"}
     for kind in whole:
         assert client.get(f"/api/v1/presets?kind={kind}").get_json() == {kind: whole[kind]}
     assert whole["cameras"]["front"]["position"] == [0.0, 0.0, 10.0]
+    assert "snowman" in whole["vocabulary"]["objects"]
     assert whole["materials"]["glass"]["opacity"] == 0.6
     assert [name for name, printer in whole["printers"].items() if printer["default"]] == ["halot-x1"]
     assert whole["quality"][6] == {
@@ -52,7 +53,7 @@ def test_presets_come_whole_or_by_kind(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "query, code, pointer",
     [("kind=colours", "invalid_request", "/kind"), ("kind=", "invalid_request", "/kind"),
-     ("sort=1", "invalid_request", "/sort"), ("kind=vocabulary", "capability_missing", None)],
+     ("sort=1", "invalid_request", "/sort")],
 )  # fmt: skip
 def test_unknown_presets_are_refused(client: FlaskClient, query: str, code: str, pointer: str | None) -> None:
     refused = client.get(f"/api/v1/presets?{query}")
@@ -118,3 +119,14 @@ def test_the_manifest_names_icons_of_the_size_it_says(client: FlaskClient) -> No
         assert icon["sizes"] == f"{width}x{height}"
         purposes.add((width, icon["purpose"]))
     assert purposes == {(192, "any"), (512, "any"), (512, "maskable")}
+
+
+def test_the_guide_for_programs_names_every_operation(client):
+    answer = client.get("/llms.txt")
+    assert answer.mimetype == "text/plain"
+    text = answer.get_data(as_text=True)
+    assert text.startswith("# orfeas\n")
+    for path, item in client.get("/openapi.json").get_json()["paths"].items():
+        for method in item.keys() & {"get", "post", "patch", "delete"}:
+            assert f"`{method.upper()} {path}`" in text
+    assert client.get("/llms.txt", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304

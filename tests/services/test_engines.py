@@ -18,7 +18,9 @@ from orfeas.errors import (
     ModelUnavailableError,
 )
 from orfeas.jobs.devices import DeviceFacts, Discovery, discover, remember
+from orfeas.jobs.views import Surface
 from orfeas.services import Services, build_services
+from orfeas.services.generation.options import Options
 from orfeas.services.info import clear_info
 from tests.conftest import DATA
 
@@ -160,3 +162,13 @@ def test_looking_for_devices_here_gives_devices_or_what_to_do(tmp_path, device):
     found = discover(Config(data_dir=tmp_path, device=device))
     assert bool(found.devices) != bool(found.reason)
     assert discover(Config(data_dir=tmp_path, device="cpu")).devices[0].kind == "cpu"
+
+
+def test_equal_bits_are_not_promised_where_a_device_does_not_keep_them(serving: Serving) -> None:
+    services = serving(Discovery((DeviceFacts("mps", "Apple GPU", 12 * 10**9),)))
+    install(services, BASE, BASE)
+    options = Options(formats=("glb",), deterministic=True)
+    with pytest.raises(CapabilityMissingError, match="MPS"):
+        services.generation.check(LOCAL, options, Surface.V1)
+    services.generation.check(LOCAL, replace(options, engine="embedded"), Surface.V1)
+    services.generation.check(LOCAL, replace(options, deterministic=False), Surface.V1)

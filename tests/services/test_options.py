@@ -3,12 +3,12 @@
 import pytest
 
 from orfeas.errors import (
-    CapabilityMissingError,
     FormatUnavailableError,
+    InvalidRequestError,
     ParameterNotSupportedError,
 )
 from orfeas.jobs.views import Surface
-from orfeas.services.engines import Choice
+from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation.options import Options, checked, normalised, options_of, request_of
 from orfeas.services.plans import ModelRef
 
@@ -21,12 +21,10 @@ def asked(**members):
 @pytest.mark.parametrize(
     "members, problem",
     [
-        ({"texture": "material"}, CapabilityMissingError),
-        ({"texture": "projection"}, CapabilityMissingError),
+        ({"texture": "material"}, InvalidRequestError),
+        ({"texture": "material", "material": "cheese"}, InvalidRequestError),
         ({"texture": "paint"}, ParameterNotSupportedError),
         ({"project_id": "p"}, ParameterNotSupportedError),
-        ({"profile": "ultra"}, CapabilityMissingError),
-        ({"require": {"watertight": True}}, CapabilityMissingError),
     ],
 )
 def test_what_no_engine_here_can_do_is_refused_on_both_surfaces(surface, members, problem):
@@ -53,6 +51,32 @@ def test_what_the_embedded_engine_cannot_use_is_a_warning_here_and_refused_on_v1
     assert refusal.value.errors[0]["pointer"] == f"/{name}"
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"formats": ("stl",), "texture": "material", "material": "wood"},
+        {"formats": ("stl", "off"), "texture": "projection"},
+        {"formats": ("glb",), "texture": "projection", "mode": "lithophane"},
+        {"formats": ("glb",), "texture": "projection", "prompt": "a red cube"},
+    ],
+)
+def test_a_look_that_no_file_can_show_is_a_warning_here_and_refused_on_v1(members):
+    _, warnings = checked(Options(**members), Surface.COMPATIBLE)
+    assert [warning.split()[0] for warning in warnings] == ["texture"]
+    with pytest.raises(ParameterNotSupportedError) as refusal:
+        checked(Options(**members), Surface.V1)
+    assert refusal.value.errors[0]["pointer"] == "/texture"
+
+
+def test_a_material_is_recorded_and_read_back():
+    options = asked(texture="material", material="wood")
+    for choice, model in ((EMBEDDED, None), (NEURAL, MODEL.document())):
+        request, warnings = checked(options, Surface.V1, choice)
+        spelled = normalised(options, request, {"front": "a" * 64})
+        assert (spelled["texture"]["material"], warnings) == ("wood", [])
+        assert request_of(spelled, model) == request
+
+
 def test_defaults_give_no_warning():
     assert checked(asked(), Surface.COMPATIBLE)[1] == []
     assert checked(asked(deterministic=True), Surface.V1)[1] == []
@@ -65,7 +89,7 @@ def test_a_recorded_request_is_read_back_as_it_was():
     )  # fmt: skip
     request, _ = checked(options, Surface.V1)
     assert request_of(normalised(options, request, {"front": "a" * 64})) == request
-    assert request_of(normalised(options, request, {"front": "a" * 64}), degraded=1) == request.lighter()
+    assert request_of(normalised(options, request, {"front": "a" * 64}), degraded=({},)) == request.lighter()
 
 
 MODEL = ModelRef(id="mini", place="a/mini", digest="d", precision="float16", views=("front", "left"))
@@ -86,7 +110,7 @@ def test_a_request_of_a_model_is_read_back_with_it():
     spelled = normalised(options, request, {"front": "a" * 64, "left": "b" * 64})
     assert set(spelled["images"]) == {"front", "left"}
     assert request_of(spelled, MODEL.document()) == request
-    assert request_of(spelled, MODEL.document(), degraded=2) == request.lighter().lighter()
+    assert request_of(spelled, MODEL.document(), degraded=({}, {})) == request.lighter().lighter()
 
 
 def test_a_random_seed_is_drawn_and_recorded():

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from orfeas.jobs.plan import Source, plan_document
+from orfeas.domain.specs import PrepareImage
+from orfeas.domain.stages import Queue
+from orfeas.jobs.plan import Node, Plan, Source, plan_document, privately
 from orfeas.services.plans import (
     GenerationRequest,
     ModelRef,
@@ -193,3 +195,12 @@ def test_latents_that_are_not_wanted_go_with_the_run():
     document = plan_document(generation_plan(neural(keep_latent=False), PICTURES))
     kept = {node["name"]: node["keep"] for node in document["nodes"]}
     assert (kept["shape.sample"], kept["shape.decode"]) == ("transient", "intermediate")
+
+
+def test_one_stage_runs_on_the_queue_that_its_node_names():
+    picture = Source(fingerprint="f" * 64, blob="b" * 64)
+    here, there = Node(PrepareImage(), (picture,)), Node(PrepareImage(), (picture,), queue=Queue.GPU)
+    queues = [plan_document(Plan((), also=(node,)))["nodes"][0]["queue"] for node in (here, there)]
+    assert queues == ["cpu", "gpu"]
+    assert plan_document(privately(Plan((), also=(there,)), "run"))["nodes"][0]["queue"] == "gpu"
+    assert here.fingerprint == there.fingerprint

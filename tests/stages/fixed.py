@@ -11,6 +11,10 @@ from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.subject import Subject
 
 SIZE = 96
+SCENE = (
+    '{"relations":[{"kind":"on","objects":[1],"subject":0}],'
+    '"things":[{"color":"#d02b27","forms":["twisted"],"shape":"vase"},{"material":"wood","shape":"table"}]}'
+)
 PICTURE = (Path(__file__).parents[1] / "data" / "star.png").read_bytes()
 
 
@@ -42,7 +46,7 @@ def ball(levels: int = 4, scale: float = 1.0) -> Mesh:
     """A sphere of diameter `scale`: an octahedron, divided `levels` times."""
     corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=np.float64)
     around = [(0, 4), (4, 1), (1, 5), (5, 0)]
-    faces = np.array([*((a, 2, b)[::-1] for a, b in around), *((b, 3, a)[::-1] for a, b in around)])
+    faces = np.array([*((a, 2, b) for a, b in around), *((b, 3, a) for a, b in around)])
     for _ in range(levels):
         corners, faces = _divided(corners, faces)
     return Mesh(corners * scale / 2.0, faces.astype(np.int64))
@@ -66,3 +70,10 @@ def _divided(corners: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nda
     ab, bc, ca = (index.reshape(3, -1) + len(corners)).reshape(3, -1)
     divided = np.concatenate([np.stack(part, axis=1) for part in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
     return np.concatenate([corners, middles]), divided
+
+
+OBJECTS = (
+    '[{"name": "ball", "position": [0, 0, 0], "rotation_deg": [0, 0, 0], "scale": [1, 1, 1], "material": null},'
+    ' {"name": "other", "position": [50, 0, 0], "rotation_deg": [0, 90, 0], "scale": [1, 2, 1], "material": "wood"}]'
+)
+CAMERA = '{"position": [0, 50, 100], "up": [0, 1, 0], "target": [0, 0, 0], "fov": 50, "projection": "perspective"}'

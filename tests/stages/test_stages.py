@@ -11,7 +11,7 @@ import orfeas.stages.all
 from orfeas.domain import specs
 from orfeas.errors import EmptySurfaceError, InvalidImageError, ResultInvalidError
 from orfeas.geometry import formats
-from orfeas.stages import image, mesh, render, shape
+from orfeas.stages import code, image, material, mesh, printing, render, rework, scene, shape
 from tests.stages import fixed
 
 
@@ -20,7 +20,7 @@ def ignore(share):
 
 
 def test_all_modules_are_registered():
-    assert set(orfeas.stages.all.MODULES) == {image, mesh, render, shape}
+    assert set(orfeas.stages.all.MODULES) == {code, image, material, mesh, printing, render, rework, scene, shape}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_count_is_exact_where_it_is_asked_for_and_an_upper_bound_else():
 
 
 def test_without_a_size_the_longest_side_is_100_mm():
-    assert np.ptp(mesh.scale(fixed.ball(), specs.Scale(), ignore).vertices, axis=0).max() == pytest.approx(100.0)
+    assert np.ptp(mesh.scale(fixed.ball(), specs.Scale(), ignore).value.vertices, axis=0).max() == pytest.approx(100.0)
 
 
 @pytest.mark.parametrize("name", formats.WRITABLE)
@@ -89,9 +89,9 @@ def test_a_file_that_cannot_be_loaded_again_is_an_invalid_result(name):
 
 
 def test_measures_are_y_up_whatever_axis_the_file_has():
-    tall = mesh.scale(fixed.ball(), specs.Scale(dimensions_mm=(10.0, 30.0, 20.0), fit="stretch"), ignore)
+    tall = mesh.scale(fixed.ball(), specs.Scale(dimensions_mm=(10.0, 30.0, 20.0), fit="stretch"), ignore).value
     for axis in ("y", "z"):
-        data = mesh.export(tall, specs.Export(format="stl", up_axis=axis), ignore)
+        data = mesh.export(tall, specs.Export(format="stl", up_axis=axis), ignore).value
         found = mesh.check(data, specs.Verify(format="stl", up_axis=axis), ignore).report["measures"]
         assert found["extents_mm"] == pytest.approx([10.0, 30.0, 20.0], abs=0.2)
 

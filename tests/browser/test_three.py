@@ -1,0 +1,112 @@
+"""Pictures agree with those that three.js draws of the same file, camera and lights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS, LightRig, View
+from orfeas.geometry import formats
+from orfeas.geometry.assembly import Assembly, Model, Part
+from orfeas.geometry.rendering import BARE, render_model
+from tests.browser.test_pages import node_modules
+from tests.geometry import solids
+
+DRIVER = Path(__file__).with_name("three.cjs")
+SIZE = 256
+MILLIMETRE = 0.001
+AWAY = np.eye(4)
+AWAY[:3, 3] = 2.4, 0.4, -0.5
+
+MODULES = node_modules()
+pytestmark = pytest.mark.skipif(
+    MODULES is None or not (MODULES / "three").is_dir() or not shutil.which("node") or not shutil.which("chromium"),
+    reason="needs Chromium, node, playwright-core and three: install chromium and npm, then run `npm ci` or set "
+    "TEST_NODE_MODULES to its folder",
+)
+
+
+def view(name: str, distance: float, projection: str = "perspective") -> View:
+    """A standard view so many millimetres away."""
+    found = CAMERAS[name]
+    length = float(np.linalg.norm(found.position))
+    x, y, z = (coordinate / length * distance for coordinate in found.position)
+    return View((x, y, z), found.up, (0.3, 0.1, 0.0), found.fov, projection)
+
+
+CASES: dict[str, tuple[Model, View, LightRig]] = {
+    "textured ball": (solids.textured(solids.ball(1.0, 5)), view("angle1", 4.0), LIGHTING["studio"]),
+    "painted torus": (solids.painted(solids.torus()), view("front", 5.0), LIGHTING["warm"]),
+    **{
+        f"{name} torus": (Assembly((Part("ring", solids.torus(), material=found),)), view("angle2", 5.0), rig)
+        for (name, found), rig in zip(MATERIALS.items(), [*LIGHTING.values(), LIGHTING["outdoor"]], strict=True)
+    },
+    "two parts": (
+        Assembly(
+            (
+                Part("ring", solids.torus(), material=MATERIALS["metal"]),
+                Part("box", solids.box((1.0, 2.0, 1.0)), AWAY, MATERIALS["plastic"]),
+            )
+        ),
+        view("top", 8.0, "orthographic"),
+        LIGHTING["outdoor"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What three.js draws of every case, RGBA."""
+    folder = tmp_path_factory.mktemp("three")
+    tasks = [_task(folder, str(index), *case) for index, case in enumerate(CASES.values())]
+    listed = folder / "tasks.json"
+    listed.write_text(json.dumps(tasks))
+    chromium = shutil.which("chromium")
+    assert MODULES
+    assert chromium
+    command = ["node", str(DRIVER), str(MODULES.resolve()), chromium, str(listed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return {name: np.asarray(Image.open(task["png"])) for name, task in zip(CASES, tasks, strict=True)}
+
+
+def _task(folder: Path, name: str, model: Model, seen: View, rig: LightRig) -> dict[str, Any]:
+    glb = folder / f"{name}.glb"
+    glb.write_bytes(formats.write(model, "glb"))
+    metres = {
+        member: [MILLIMETRE * coordinate for coordinate in getattr(seen, member)] for member in ("position", "target")
+    }
+    distance = MILLIMETRE * float(np.linalg.norm(np.subtract(seen.position, seen.target)))
+    lamps = [
+        {"color": lamp.color, "intensity": lamp.intensity, "position": lamp.position}
+        for lamp in (rig.main, rig.fill, rig.back)
+    ]
+    return {
+        "glb": str(glb),
+        "png": str(folder / f"{name}.png"),
+        "size": SIZE,
+        "camera": {**metres, "up": seen.up, "fov": seen.fov, "projection": seen.projection, "distance": distance},
+        "lights": {"ambient": rig.ambient, "lamps": lamps},
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_picture_agrees_with_three_js(drawn, name):
+    model, seen, rig = CASES[name]
+    ours = render_model(
+        model, view=seen, width=SIZE, height=SIZE, lighting=rig, style=BARE, background="transparent", framed=False
+    )
+    theirs = drawn[name]
+    assert (theirs[..., 3] > 0).mean() > 0.05, "something is drawn"
+    assert ((ours[..., 3] > 64) == (theirs[..., 3] > 64)).mean() > 0.99
+    both = (ours[..., 3] > 250 * 0.6) & (theirs[..., 3] > 250 * 0.6)
+    apart = np.abs(ours[both, :3].astype(float) - theirs[both, :3]).mean() / 255.0
+    print(f"{name}: silhouettes {((ours[..., 3] > 64) == (theirs[..., 3] > 64)).mean():.5f}, colours {apart:.4f}")
+    assert apart < 0.08

@@ -1,0 +1,1 @@
+$fn=48; difference(){union(){cube([40,20,4]);cube([4,20,30]);translate([4,8,4])rotate([0,0,0])cube([12,4,12]);} for(x=[16,32])translate([x,10,-1])cylinder(d=5,h=8); translate([-1,10,20])rotate([0,90,0])cylinder(d=6,h=8);}

@@ -1,0 +1,1 @@
+SetFactory("OpenCASCADE"); Box(1)={0,0,0,40,30,6}; Cylinder(2)={20,15,-1,0,0,8,7}; Torus(3)={20,15,6,11,2}; BooleanDifference(4)={Volume{1};Delete;}{Volume{2};Delete;}; BooleanUnion(5)={Volume{4};Delete;}{Volume{3};Delete;}; Mesh.CharacteristicLengthMax=3;

@@ -1,0 +1,80 @@
+"""Every published operation is routed and documented, and its answers have the members that clients rely on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orfeas.app import create_app
+from orfeas.config import Config
+from orfeas.routes.document import openapi_document
+
+OPERATIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "operations.json").read_text())
+"""The published list; `tests/test_openapi.py` sends an example to each and checks the answer against its schema."""
+PRESENT = [operation for operation in OPERATIONS if operation["release"] == 1]
+LATER = [operation for operation in OPERATIONS if operation["release"] != 1]
+
+
+def name(operation: dict[str, Any]) -> str:
+    return f"{operation['method']} {operation['path']}"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    app = create_app(Config(data_dir=tmp_path_factory.mktemp("contract"), disk_reserve_mb=0))
+    return openapi_document(app)
+
+
+def found(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:
+    item = document["paths"].get(operation["path"], {})
+    return item.get(operation["method"].lower())
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return schema
+
+
+def test_the_core_set_is_whole() -> None:
+    core = [operation for operation in PRESENT if operation["core"]]
+    assert len(core) == 48
+    assert len({operation["path"] for operation in core}) == 47
+
+
+@pytest.mark.parametrize("operation", PRESENT, ids=name)
+def test_a_published_operation_is_documented_in_its_category(document, operation):
+    documented = found(document, operation)
+    assert documented is not None
+    assert documented["tags"] == [operation["category"]]
+    assert documented["summary"]
+    for status in operation["success"]:
+        assert str(status) in documented["responses"], f"{status} is not documented"
+
+
+@pytest.mark.parametrize("operation", [entry for entry in PRESENT if entry["required_response_fields"]], ids=name)
+def test_the_members_that_clients_rely_on_are_in_the_schema(document, operation):
+    documented = found(document, operation)
+    status = str(operation["success"][0])
+    content = documented["responses"][status]["content"]
+    schema = resolved(document, next(iter(content.values()))["schema"])
+    assert set(operation["required_response_fields"]) <= set(schema["properties"])
+
+
+@pytest.mark.parametrize("operation", LATER, ids=name)
+def test_what_belongs_to_a_later_release_is_not_there(document, operation):
+    assert found(document, operation) is None
+
+
+def test_nothing_is_served_that_was_not_published(document):
+    published = {(operation["method"], operation["path"]) for operation in PRESENT}
+    served = {
+        (method.upper(), path)
+        for path, item in document["paths"].items()
+        for method in item
+        if method in ("get", "post", "put", "patch", "delete")
+    }
+    assert served <= published
