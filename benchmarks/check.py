@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.report import RESULTS
 
 TOLERANCE = 0.2
-BENCHMARKS = ("engine", "http", "hunyuan3d")
+BENCHMARKS = ("engine", "http", "mesh", "hunyuan3d")
 
 
 def worse(committed: dict[str, Any], measured: dict[str, Any]) -> list[str]:
