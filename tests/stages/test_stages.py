@@ -11,7 +11,7 @@ import orfeas.stages.all
 from orfeas.domain import specs
 from orfeas.errors import EmptySurfaceError, InvalidImageError, ResultInvalidError
 from orfeas.geometry import formats
-from orfeas.stages import code, image, material, mesh, printing, render, rework, scene, shape
+from orfeas.stages import code, image, material, measure, mesh, printing, render, rework, scene, shape
 from tests.stages import fixed
 
 
@@ -20,7 +20,8 @@ def ignore(share):
 
 
 def test_all_modules_are_registered():
-    assert set(orfeas.stages.all.MODULES) == {code, image, material, mesh, printing, render, rework, scene, shape}
+    modules = {code, image, material, measure, mesh, printing, render, rework, scene, shape}
+    assert set(orfeas.stages.all.MODULES) == modules
 
 
 @pytest.mark.parametrize(
