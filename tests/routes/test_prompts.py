@@ -210,7 +210,7 @@ def test_styles_sizes_and_seeds_make_other_pictures_and_the_same_request_the_sam
         worker.drain()
         return picture(client, client.get(f"/api/job-status/{job['job_id']}").get_json()["image_url"])
 
-    wanted = STYLES if FULL else ("realistic", "anime", "cyberpunk", "low_poly", "minimalist")
+    wanted = STYLES if FULL else ("realistic", "anime", "futuristic", "low_poly", "minimalist")
     found = {style: drawn(style=style) for style in wanted}
     assert len({image.tobytes() for image in found.values()}) >= (
         11 if FULL else 5
