@@ -39,7 +39,8 @@ DATA = Path(__file__).parent / "data"
 JSON = "application/json"
 WAITING = ("/api/llm/", "/api/stl/", "/api/agents/", "/api/v1/scene", "/generate")
 """Where an answer is the result of a job."""
-QUICK = {"quality": "1", "formats": "glb"}
+QUICK = {"quality": "1", "formats": "glb", "engine": "embedded"}
+"""Of the embedded engine, since some examples need a device that is said to be there and that nobody runs."""
 
 
 def _app_for_reading(folder: Path, **settings: Any) -> tuple[Flask, Services]:
@@ -60,7 +61,7 @@ class World:
         )
         self._makers: dict[str, Callable[[], str]] = {
             examples.JOB_ID: lambda: self._generated(**QUICK),
-            examples.RUNNING_JOB_ID: lambda: self._create(quality="1", formats="ply", use_cache="false")["id"],
+            examples.RUNNING_JOB_ID: lambda: self._create(**{**QUICK, "formats": "ply", "use_cache": "false"})["id"],
             examples.UPLOADED_JOB_ID: lambda: self._upload()["job_id"],
             examples.PREVIEW_FILENAME: lambda: self._upload()["filename"],
             examples.COMPATIBLE_JOB_ID: self._compatible,
@@ -144,12 +145,13 @@ class World:
 
     def _compatible(self) -> str:
         job_id = self._upload()["job_id"]
-        self._json(self.client.post("/api/generate-3d", json={"job_id": job_id, "quality": 1, "format": "stl"}))
+        asked = {"job_id": job_id, "quality": 1, "format": "stl", "engine": "embedded"}
+        self._json(self.client.post("/api/generate-3d", json=asked))
         self.worker.drain()
         return str(job_id)
 
     def _batch(self) -> str:
-        items = [{"image": {"asset_id": self._asset("figure.jpg")}, "quality": 1}]
+        items = [{"image": {"asset_id": self._asset("figure.jpg")}, "quality": 1, "engine": "embedded"}]
         found = self._json(self.client.post("/api/v1/batches", json={"items": items}))["id"]
         self.worker.drain()
         return str(found)

@@ -8,10 +8,9 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from orfeas.domain import limits
 from orfeas.domain.agents.roster import PRIORITIES, TASK_TYPES
-from orfeas.domain.formats import WRITABLE
 from orfeas.domain.quality import DEFAULT
 from orfeas.routes.schemas.common import Flag, Integer, Number, Text, Timestamp, Word
-from orfeas.routes.schemas.generation.fields import Quality, between
+from orfeas.routes.schemas.generation.fields import FormatName, Quality, between
 from orfeas.routes.schemas.generation.v1 import GenerationSchema
 
 ATTEMPTS = (1, 4)
@@ -86,7 +85,7 @@ class IntelligentGenerationSchema(Schema):
     quality = Quality(load_default=DEFAULT)
     speed_preference = Word("fast", "balanced", "quality", load_default="balanced")
     accuracy_priority = Flag(load_default=False)
-    format = Word(*WRITABLE, load_default="stl")
+    format = FormatName(load_default="stl")
     optimization = Word("auto", "none", load_default="auto")
     priority = Word(*PRIORITIES, load_default="medium")
     max_attempts = Integer(load_default=2, validate=between(ATTEMPTS))
