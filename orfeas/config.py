@@ -26,40 +26,52 @@ REDIS_IS_LATER = (
     "ORFEAS_REDIS_URL is for release 2 (shared cache tier and event bus between instances); unset it to start."
 )
 
-Reader = Callable[[str], Any]
-
 
 class ConfigError(Exception):
     """A setting that stops the start; the sentence says how to mend it."""
 
 
+class Reader:
+    """Converts and checks a value; `allowed` says in words what it takes."""
+
+    def __init__(self, allowed: str, convert: Callable[[str], Any]) -> None:
+        self.allowed = allowed
+        self._convert = convert
+
+    def __call__(self, value: str) -> Any:
+        """Convert a value, or raise ValueError."""
+        return self._convert(value)
+
+
+def reads(allowed: str) -> Callable[[Callable[[str], Any]], Reader]:
+    """Make a reader of a function."""
+    return lambda convert: Reader(allowed, convert)
+
+
 def whole(low: int, high: int | None = None) -> Reader:
     """Read an integer between `low` and `high`."""
-
-    def read(text: str) -> int:
-        return int(_bounded(int(text), low, high))
-
-    return read
+    return Reader(_range(low, high), lambda text: _bounded(int(text), low, high))
 
 
 def number(low: float, high: float | None = None) -> Reader:
     """Read a finite number between `low` and `high`."""
+    return Reader(_range(low, high), lambda text: _bounded(float(text), low, high))
 
-    def read(text: str) -> float:
-        return float(_bounded(float(text), low, high))
 
-    return read
+def _range(low: float, high: float | None) -> str:
+    return f"{low} or more" if high is None else f"{low} to {high}"
 
 
 def _bounded(value: Any, low: float, high: float | None) -> Any:
     if not low <= value <= (float("inf") if high is None else high) or value == float("inf"):
-        raise ValueError(f"allowed: {low} or more" if high is None else f"allowed: {low} to {high}")
+        raise ValueError(f"allowed: {_range(low, high)}")
     return value
 
 
 def one_of(*allowed: str, fold: Callable[[str], str] = str.lower) -> Reader:
     """Read one of a few words, in any case."""
 
+    @reads(", ".join(allowed))
     def read(text: str) -> str:
         word = fold(text)
         if word not in allowed:
@@ -70,6 +82,7 @@ def one_of(*allowed: str, fold: Callable[[str], str] = str.lower) -> Reader:
     return read
 
 
+@reads("1 or 0")
 def switch(text: str) -> bool:
     """Read 1, 0, true, false, yes, no, on or off."""
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -78,26 +91,31 @@ def switch(text: str) -> bool:
     return words[text.lower()]
 
 
+@reads("text")
 def text(value: str) -> str:
     """Read any text."""
     return value
 
 
+@reads("nothing")
 def absent(value: str) -> str:
     """Refuse what this version cannot do yet, rather than ignore it."""
     raise ValueError("this version cuts subjects out without a model; leave it unset")
 
 
+@reads("path")
 def folder(value: str) -> Path:
     """Read a path; `~` is the home folder."""
     return Path(value).expanduser().absolute()
 
 
+@reads("comma list")
 def names(value: str) -> tuple[str, ...]:
     """Read a comma list."""
     return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
 
 
+@reads("32 characters or more")
 def secret(value: str) -> str:
     """Read a key of at least 32 characters."""
     if len(value) < 32:
@@ -105,6 +123,7 @@ def secret(value: str) -> str:
     return value
 
 
+@reads("http or https URL")
 def web_url(value: str) -> str:
     """Read an http or https URL."""
     if not value.startswith(("http://", "https://")):
@@ -112,6 +131,7 @@ def web_url(value: str) -> str:
     return value.rstrip("/")
 
 
+@reads("sqlite:///... or postgresql://...")
 def database(value: str) -> str:
     """Read the URL of a database."""
     if not value.startswith(("sqlite", "postgresql")):
@@ -119,6 +139,7 @@ def database(value: str) -> str:
     return value
 
 
+@reads("two letters")
 def country(value: str) -> str:
     """Read an ISO 3166 code of two letters."""
     if len(value) != 2 or not value.isalpha():
@@ -137,10 +158,12 @@ def setting(default: Any, read: Reader, meaning: str) -> Any:
 
 
 def _half_the_cores() -> int:
+    """half of the cores, 1 to 8"""
     return max(1, min(8, (os.cpu_count() or 2) // 2))
 
 
 def _home() -> Path:
+    """~/.local/share/orfeas"""
     return Path.home() / ".local" / "share" / "orfeas"
 
 
@@ -153,10 +176,10 @@ class Config:
     data_dir: Path = setting(_home, folder, "folder of the database and all files")
     model_dir: Path = setting(Path(), folder, "folder of model weights; `<data>/models` if not set")
     database_url: str = setting("", database, "sqlite or postgresql URL; sqlite in the data folder if not set")
-    secret_key: str | None = setting(None, secret, "key for signatures; made on first start if not set")
-    auth: str = setting("auto", one_of("auto", "on", "off"), "whether keys are asked for")
+    secret_key: str | None = setting(None, secret, "key that signs cursors of lists; made on first start if not set")
+    auth: str = setting("auto", one_of("auto", "on", "off"), "whether keys are asked for; this release has none")
     allow_open: bool = setting(False, switch, "whether to serve other machines without keys")
-    signed_url_s: int = setting(86_400, whole(1), "s that signed links live")
+    signed_url_s: int = setting(86_400, whole(1), "s that signed links live; without keys there are none")
     cors_origins: tuple[str, ...] = setting(("*",), names, "origins that browsers may call from, comma list")
     trust_proxy: int = setting(0, whole(0, 10), "number of proxies in front whose headers are believed")
     rate_limit_per_minute: int = setting(0, whole(0), "requests a minute for each key or address; 0 is off")
@@ -179,7 +202,7 @@ class Config:
     device: str = setting("auto", one_of("auto", "cuda", "mps", "cpu"), "where models run")
     profile: str = setting("standard", one_of("standard", "enhanced", "ultra", "quantum"), "performance profile")
     text_to_image_model: str | None = setting(None, text, "folder or id of a text-to-image model")
-    background_model: str | None = setting(None, absent, "folder or id of a background removal model")
+    background_model: str | None = setting(None, absent, "background removal model; not in this release")
     model_idle_s: int = setting(900, whole(0), "s until unused weights are dropped; 0 never")
     offline: bool = setting(False, switch, "whether the network is never used")
     territory: str | None = setting(None, country, "ISO 3166 code of where this server is used")

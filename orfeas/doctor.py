@@ -169,7 +169,7 @@ def model_check(config: Config) -> Check:
 
 def _program(name: str, path: str | None, setting: str, program: str) -> Check:
     if path is None:
-        return Check(name, False, f"{setting} is not set", f"Not needed: this release has no use for {program} yet.")
+        return Check(name, False, f"{setting} is not set", f"Install {program} and set {setting} to its path.")
     return Check(name, shutil.which(path) is not None, f"{setting}={path}", "There is no such program.")
 
 

@@ -123,6 +123,7 @@ def docs() -> Response:
     response={
         "type": "/problems/job-not-found", "code": "job_not_found", "title": "There is no such job", "status": 404,
         "retryable": False, "description": "There is no such job.",
+        "way_out": "Check the id; a deleted job is gone, and another data folder or database has other jobs.",
     },
 )  # fmt: skip
 def problem(slug: str) -> Response:
@@ -149,6 +150,7 @@ def _kind(kind: type[OrfeasError]) -> dict[str, Any]:
         "status": int(kind.status),
         "retryable": kind.retryable,
         "description": text or f"{kind.title}.",
+        "way_out": kind.way_out,
     }
 
 
@@ -161,5 +163,6 @@ def _problem_page(kind: type[OrfeasError]) -> str:
         '<link rel="stylesheet" href="/static/studio.css"><main class="narrow">'
         f"<p class=quiet>Status {int(kind.status)}, code <code>{escape(kind.code)}</code></p>"
         f"<h1>{escape(kind.title)}</h1><p>{escape(found['description'])} {again}</p>"
+        f"<p>{escape(kind.way_out)}</p>"
         '<p><a href="/docs">API</a></p></main></html>\n'
     )

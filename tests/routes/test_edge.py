@@ -356,6 +356,8 @@ def test_every_problem_has_its_page_and_its_document(client: FlaskClient) -> Non
         assert kind.title.replace("'", "&#x27;") in page.get_data(as_text=True)
         answer = client.get(f"/problems/{slug}", headers={"Accept": "application/json"}).get_json()
         assert (answer["code"], answer["status"]) == (code, int(kind.status))
+        assert answer["way_out"] == kind.way_out
+        assert ("way_out" in vars(kind)) or code == "internal", f"{code} does not say what to do"
     problem_of(client.get("/problems/nonsense"), 404, "not_found")
     problem_of(client.get("/problems/not-found", headers={"Accept": "image/png"}), 406, "not_acceptable")
 

@@ -112,3 +112,4 @@ class ProblemKindSchema(Schema):
     status = fields.Integer(required=True)
     retryable = fields.Boolean(required=True)
     description = fields.String(required=True)
+    way_out = fields.String(required=True, metadata={"description": "What to do."})
