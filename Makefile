@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c const
 ARGS ?=
 TEST_PROCESSES ?= 2
 
-.PHONY: run test coverage soak bench bench-check gallery lint openapi install-ml clean
+.PHONY: run test coverage soak bench bench-check gallery lint openapi docs install-ml clean
 
 run: $(VENV)/.installed-run
 	@echo "orfeas needs nothing more. 'make test' adds the test tools and torch (the extra 'ml': a CPU or a CUDA build,"
@@ -49,6 +49,10 @@ lint: $(VENV)/.installed-lint
 
 openapi: $(VENV)/.installed-run
 	$(BIN)/orfeas openapi -o openapi/openapi.json
+
+# The parts of README.md and docs/ that are made from the code.
+docs: $(VENV)/.installed-run
+	$(BIN)/python -m orfeas.reference
 
 # The models' libraries. Plain `make install-ml` takes the build of torch that the package index has for this
 # platform (CUDA on Linux with an x86 processor); for a CPU build, point pip at an index that has one.

@@ -43,7 +43,7 @@ class Commands(click.Group):
 def main(data_dir: str | None) -> None:
     """A photo becomes a watertight, textured 3D model, on your own machine.
 
-    Settings are environment variables that begin with ORFEAS_; README.md lists them.
+    Settings are environment variables that begin with ORFEAS_; docs/configuration.md lists them.
     """
     if data_dir:
         os.environ["ORFEAS_DATA_DIR"] = str(Path(data_dir).absolute())

@@ -117,12 +117,12 @@ def speedup(
     if not kinds or profile == STANDARD:
         return Speedup(None, None, *numbers)
     ratios = [_mean(reference[kind], 0) / _mean(mine[kind], 0) for kind in kinds]
-    steps = [_mean(reference[kind], 1) / _mean(mine[kind], 1) for kind in kinds]
-    return Speedup(round(statistics.fmean(ratios), 4), statistics.fmean(steps), *numbers)
+    steps = [_mean(reference[kind], 1) / _mean(mine[kind], 1) for kind in kinds if _mean(mine[kind], 1)]
+    return Speedup(round(statistics.fmean(ratios), 4), statistics.fmean(steps) if steps else None, *numbers)
 
 
 def _measured(connection: Connection, profile: str) -> dict[Kind, list[tuple[float, float]]]:
-    """Seconds and steps of runs that made everything anew, by engine, model and quality."""
+    """Seconds and steps (0: it has none, as solids of words) of runs that made everything anew, by their kind."""
     rows = connection.execute(
         select(
             runs.c.engine, runs.c.model, runs.c.quality, runs.c.started_at, runs.c.finished_at, runs.c.reused,
@@ -139,7 +139,7 @@ def _measured(connection: Connection, profile: str) -> dict[Kind, list[tuple[flo
     for row in rows:
         whole = not row.reused and not row.joined and not row.degraded and row.started_at is not None
         if whole and _seconds(row) > 0.0:
-            found[row.engine, row.model, row.quality].append((_seconds(row), float(row.settings["steps"])))
+            found[row.engine, row.model, row.quality].append((_seconds(row), float(row.settings.get("steps") or 0)))
     return found
 
 
