@@ -36,7 +36,8 @@ WORKER_SIDE = {"child", "worker", "gpu", "gpu_child", "inline", "inprocess", "le
 STARTS_JOBS = {"services/agents/steps.py"}
 """The stage of agents starts jobs, which only services can, so it is both: a stage that is built from services."""
 TOP = {
-    "__init__", "__main__", "app", "cli", "doctor", "generate", "mesh_commands", "model_commands", "openapi", "reference",
+    "__init__", "__main__", "app", "cli", "doctor", "generate", "mesh_commands", "model_commands", "openapi",
+    "reference",
 }  # fmt: skip
 """Wiring and commands: they see everything."""
 HEAVY = {"torch", "scipy", "trimesh", "skimage", "cv2", "diffusers", "transformers"}
