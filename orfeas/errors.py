@@ -210,7 +210,7 @@ class LicenceUnacknowledgedError(OrfeasError):
 
 class AssetInUseError(OrfeasError):
     status, code, title = HTTPStatus.CONFLICT, "asset_in_use", "Something still refers to the asset"
-    way_out = "Delete what refers to the asset first; its `references` name the jobs and scenes."
+    way_out = "Delete what refers to the asset first; its `references` name it."
 
 
 class IdempotencyInFlightError(OrfeasError):
@@ -415,8 +415,7 @@ class LlmUnreachableError(OrfeasError):
 
 class ShuttingDownError(OrfeasError):
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"
-    way_out = "Try again in a moment; the server is being started anew."
-    retryable = True
+    way_out = "Connect again in a moment; a server that drains takes no new work."
 
 
 class LlmTimeoutError(OrfeasError):
@@ -452,7 +451,10 @@ class PostconditionFailedError(OrfeasError):
         "postcondition_failed",
         "The result does not satisfy what was required",
     )
-    way_out = "`checks` compares what was required with what was measured: require less, or change size, faces or mode."
+    way_out = (
+        "The job's `checks` compare what was required with what was measured, and the file is kept as `rejected`: "
+        "require less, or change size, faces or mode."
+    )
 
 
 class EmptySurfaceError(OrfeasError):
