@@ -52,14 +52,14 @@ def test_the_generated_parts_are_current(page: Path) -> None:
 def test_make_docs_rewrites_what_is_marked_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("by hand\n", encoding="utf-8")
-    stale = "before\n<!-- made: commands-table -->\nold\n<!-- end -->\nafter\n"
+    stale = "before\n<!-- made: commands-table -->\nstale text\n<!-- end -->\nafter\n"
     (tmp_path / "docs" / "page.md").write_text(stale, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     runpy.run_module("orfeas.reference", run_name="__main__")
     made = (tmp_path / "docs" / "page.md").read_text(encoding="utf-8")
     assert made.startswith("before\n<!-- made: commands-table -->\n\n| command |")
     assert made.endswith("|\n\n<!-- end -->\nafter\n")
-    assert "old" not in made
+    assert "stale text" not in made
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "by hand\n"
 
 
