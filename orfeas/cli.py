@@ -12,7 +12,7 @@ import click
 
 from orfeas.config import Config, ConfigError
 from orfeas.domain import limits
-from orfeas.domain.formats import WRITABLE
+from orfeas.domain.formats import MESH_FORMATS
 from orfeas.domain.presets import DEFAULT_PRINTER, PRINTERS, PROFILES
 from orfeas.domain.stages import Queue
 from orfeas.errors import OrfeasError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orfeas.services import Services
 
 MODES = ("auto", "inflate", "relief", "lithophane")
-FORMATS = click.Choice(WRITABLE, case_sensitive=False)
+FORMATS = click.Choice([*MESH_FORMATS], case_sensitive=False)
 
 
 class Commands(click.Group):

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from orfeas.config import Config
-from orfeas.domain.formats import WRITABLE
+from orfeas.domain.formats import unwritable
 from orfeas.domain.profiles import QUANTUM, STANDARD
 from orfeas.imaging import clean_upload
 from orfeas.jobs.devices import processor
@@ -84,8 +84,8 @@ def target(photo: Path | None, output: Path | None, format_name: str | None) -> 
     chosen = format_name or extension or DEFAULT_FORMAT
     if extension and extension != chosen:
         raise click.UsageError(f"{output.name} does not end in .{chosen}; leave out --format or change the name.")
-    if chosen not in WRITABLE:
-        raise click.UsageError(f".{chosen} cannot be written. Formats: {', '.join(WRITABLE)}.")
+    if reason := unwritable(chosen):
+        raise click.UsageError(reason)
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"There is no folder {output.absolute().parent}.")
     return (output if extension else output.with_suffix(f".{chosen}")), chosen

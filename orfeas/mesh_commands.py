@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from orfeas.config import Config
-from orfeas.domain.formats import MESH_FORMATS, WRITABLE
+from orfeas.domain.formats import MESH_FORMATS, unwritable
 from orfeas.domain.mesh_headers import BrokenMeshError, NoFacesError, sniff_mesh
 from orfeas.errors import EmptyMeshError, UnreadableMeshError
 from orfeas.generate import Bar, write
@@ -56,8 +56,8 @@ def target(path: Path, output: Path | None, formats: tuple[str, ...]) -> tuple[s
     extension = output.suffix.lower().lstrip(".") if output else ""
     chosen = formats or ((extension,) if extension else ())
     for name in chosen:
-        if name not in WRITABLE:
-            raise click.UsageError(f".{name} cannot be written. Formats: {', '.join(WRITABLE)}.")
+        if reason := unwritable(name):
+            raise click.UsageError(reason)
     if extension and chosen != (extension,):
         raise click.UsageError(f"{output} does not end in .{chosen[0]}; leave out --format or change the name.")
     if output is not None and not output.absolute().parent.is_dir():

@@ -106,7 +106,7 @@ def test_generate_is_deterministic(tmp_path: Path) -> None:
     "arguments, sentence",
     [
         (["-o", "star.glb", "--format", "stl"], "does not end in .stl"),
-        (["-o", "star.png"], ".png cannot be written"),
+        (["-o", "star.png"], ".png is no format of meshes"),
         (["-o", "nowhere/star.glb"], "There is no folder"),
         (["--dimensions", "40,40"], "--dimensions takes three sides"),
         (["--dimensions", "0,40,40"], "--dimensions takes three sides"),

@@ -98,6 +98,14 @@ def media_type(format_name: str, *, zipped: bool = False) -> str:
     return "application/zip" if zipped else MESH_FORMATS[format_name].media_type
 
 
+def unwritable(format_name: str) -> str | None:
+    """Why files of a format cannot be written here, None where they can."""
+    found = MESH_FORMATS.get(format_name)
+    if found is not None:
+        return found.reason
+    return f".{format_name} is no format of meshes. Formats: {', '.join(WRITABLE)}."
+
+
 def sniff_image(head: bytes) -> str | None:
     """The picture family that the first 16 bytes belong to, or None.
 
