@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c const
 ARGS ?=
 TEST_PROCESSES ?= 2
 
-.PHONY: run test coverage soak bench bench-check gallery lint openapi docs install-ml clean
+.PHONY: run test coverage soak bench bench-check gallery lint openapi docs install-ml install-onnx clean
 
 run: $(VENV)/.installed-run
 	@echo "orfeas needs nothing more. 'make test' adds the test tools and torch (the extra 'ml': a CPU or a CUDA build,"
@@ -59,6 +59,10 @@ docs: $(VENV)/.installed-run
 install-ml: $(VENV)/.installed-run
 	$(INSTALL) -e ".[ml]"
 
+# For a background removal model that is an ONNX graph.
+install-onnx: $(VENV)/.installed-run
+	$(INSTALL) -e ".[ml,onnx]"
+
 clean:
 	rm -rf build dist gallery htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find orfeas tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
@@ -76,11 +80,11 @@ $(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e ".[ml,test,postgres]"
+	$(INSTALL) -e ".[ml,onnx,test,postgres]"
 	@touch $(VENV)/.installed-run $@
 
 $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e ".[lint,ml,test,postgres]"
+	$(INSTALL) -e ".[lint,ml,onnx,test,postgres]"
 	@touch $(VENV)/.installed-run $(VENV)/.installed-test $@
 
 # The Khronos glTF validator and Playwright; without npm their tests are skipped and say so.

@@ -113,12 +113,12 @@ def generate(
     if (photo is None) == (prompt is None):
         raise click.UsageError("Name a PHOTO or give --prompt, one of both.")
     target, chosen = local.target(photo, output, format_name)
-    choice, device = local.chosen(_settings(), model) if model else (EMBEDDED, None)
+    choice, device, background = local.chosen(_settings(), model) if model else (EMBEDDED, None, None)
     made = local.generate(
         (photo.name, photo.read_bytes()) if photo else None, chosen, prompt=prompt, quality=quality,
         size_mm=local.box(dimensions), mode=mode, seed=seed,
-        max_pixels=_settings().max_image_pixels, choice=choice, device=device, progress=local.Bar(),
-        profile=profile or _settings().profile,
+        max_pixels=_settings().max_image_pixels, choice=choice, device=device, background=background,
+        progress=local.Bar(), profile=profile or _settings().profile,
     )  # fmt: skip
     for warning in made.warnings:
         click.echo(f"Note: {warning}", err=True)

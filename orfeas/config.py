@@ -97,12 +97,6 @@ def text(value: str) -> str:
     return value
 
 
-@reads("nothing")
-def absent(value: str) -> str:
-    """Refuse what this version cannot do yet, rather than ignore it."""
-    raise ValueError("this version cuts subjects out without a model; leave it unset")
-
-
 @reads("path")
 def folder(value: str) -> Path:
     """Read a path; `~` is the home folder."""
@@ -202,7 +196,7 @@ class Config:
     device: str = setting("auto", one_of("auto", "cuda", "mps", "cpu"), "where models run")
     profile: str = setting("standard", one_of("standard", "enhanced", "ultra", "quantum"), "performance profile")
     text_to_image_model: str | None = setting(None, text, "folder or id of a text-to-image model")
-    background_model: str | None = setting(None, absent, "folder or id of a background removal model")
+    background_model: str | None = setting(None, text, "folder or id of a background removal model")
     model_idle_s: int = setting(900, whole(0), "s until unused weights are dropped; 0 never")
     offline: bool = setting(False, switch, "whether the network is never used")
     territory: str | None = setting(None, country, "ISO 3166 code of where this server is used")

@@ -123,6 +123,18 @@ def _models(config: Config) -> Iterator[Check]:
     yield Check("neural models", bool(found.devices), detail, found.reason)
     taken = _taken(config, found)
     yield Check("engine auto", True, f"takes {taken['model'] or taken['engine']}: {taken['reason']}")
+    yield from _folders(config, found)
+
+
+def _folders(config: Config, found: Discovery) -> Iterator[Check]:
+    """The models that are set by their folders; what is done without them is no failure."""
+    from orfeas.services.folder_models import BackgroundModels, PictureModels
+
+    device = found.devices[0] if found.devices else None
+    for name, kind in (("sentences by a model", PictureModels), ("backgrounds by a model", BackgroundModels)):
+        models = kind(config, lambda: (device, found.reason or ""))
+        reason, named = models.why_not(), f"{kind.setting}={models.wanted}" if models.wanted else "none is set"
+        yield Check(name, reason is None, named, reason)
 
 
 def _taken(config: Config, found: Discovery) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +27,7 @@ from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation.options import Options, checked
 from orfeas.services.generation.text import understood
 from orfeas.services.performance.tuning import NO_MODEL, Tuning, Wish, tuning_of
-from orfeas.services.plans import PictureRequest, Pictures, generation_plan
+from orfeas.services.plans import FolderModel, PictureRequest, Pictures, generation_plan
 from orfeas.stages.device import DeviceSettings
 from orfeas.storage.blobs import FolderStorage
 
@@ -117,6 +117,7 @@ def generate(
     profile: str = STANDARD,
     choice: Choice = EMBEDDED,
     device: DeviceSettings | None = None,
+    background: FolderModel | None = None,
     progress: Bar | Callable[[InlineProgress], None],
 ) -> Made:
     """Run every stage from the picture, a name and bytes, or from the prompt, to the checked file."""
@@ -127,7 +128,7 @@ def generate(
     )  # fmt: skip
     request, warnings = checked(options, Surface.COMPATIBLE, choice)
     tuning = tuning_here(profile, choice)
-    request = tuning.applied(request)
+    request = replace(tuning.applied(request), background=background)
     if choice.model is not None:
         warnings += [f"{entry['setting']} is off: {entry['reason']}" for entry in tuning.unavailable]
     pictures, sources = _start(options, picture, max_pixels)
@@ -164,8 +165,8 @@ def tuning_here(profile: str, choice: Choice) -> Tuning:
     return tuning_of(wish, Config(), device, NO_MODEL, turbo=turbo, distilled=distilled)
 
 
-def chosen(config: Config, model: str) -> tuple[Choice, DeviceSettings]:
-    """A model by its id, and the processor of this process to run it on."""
+def chosen(config: Config, model: str) -> tuple[Choice, DeviceSettings, FolderModel | None]:
+    """A model by its id, the processor of this process to run it on, and the model that removes backgrounds."""
     from orfeas.domain.caller import LOCAL
     from orfeas.jobs.worker import device_settings
     from orfeas.services import build_services
@@ -177,10 +178,11 @@ def chosen(config: Config, model: str) -> tuple[Choice, DeviceSettings]:
     services = build_services(config)
     try:
         choice = services.engines.choose(LOCAL, model=model)
+        background = services.generation.backgrounds.usable()
     finally:
         services.notifier.stop()
         services.database.dispose()
-    return choice, device_settings(config, "cpu")
+    return choice, device_settings(config, "cpu"), background
 
 
 def write(path: Path, data: bytes) -> list[Path]:

@@ -6,26 +6,11 @@ Weights are those of the published progress table; they hold until run times wer
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from orfeas.domain.mesh_specs import Analyze, Assemble, Hollow, Orient, Place, ReadMesh, Repair
 from orfeas.domain.render_specs import RenderPicture, RenderTurntable
 from orfeas.domain.stages import Keep, Produces, Queue, StageSpec
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareImage(StageSpec):
-    """Cut the subject out of a picture. Input: the bytes of a stored image.
-
-    `frame` is `subject`: cropped to it with a margin, or `whole`: the frame of the picture stays, and an alpha of its
-    own is taken as it is (the neural models centre the subject themselves).
-    """
-
-    name: ClassVar[str] = "image.prepare"
-    version: ClassVar[int] = 2
-    weight: ClassVar[int] = 5
-    remove_background: str = "auto"
-    frame: str = "subject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +75,29 @@ class DeviceSpec(StageSpec):
     place: str = ""
     revision: str | None = None
     precision: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareImage(DeviceSpec):
+    """Cut the subject out of a picture. Input: the bytes of a stored image.
+
+    `frame` is `subject`: cropped to it with a margin, or `whole`: the frame of the picture stays, and an alpha of its
+    own is taken as it is (the neural models centre the subject themselves). `place` is the folder of a model that finds
+    the subject; without one a cpu worker looks for it.
+    """
+
+    name: ClassVar[str] = "image.prepare"
+    version: ClassVar[int] = 2
+    queue: ClassVar[Queue] = Queue.CPU
+    weight: ClassVar[int] = 5
+    timeout_s: ClassVar[float] = 300.0
+    remove_background: str = "auto"
+    frame: str = "subject"
+
+    def parameters(self) -> dict[str, Any]:
+        """Without a model only what is used then."""
+        found = DeviceSpec.parameters(self)
+        return found if self.place else {name: found[name] for name in ("remove_background", "frame")}
 
 
 @dataclass(frozen=True, slots=True)

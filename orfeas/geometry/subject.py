@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,8 @@ from orfeas.geometry.background import flat_background_alpha
 from orfeas.geometry.segment import segment
 
 RemoveBackground = Literal["auto", "always", "never"]
+Outline = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
+"""Finds the soft mask (h, w) of a picture (h, w, 3), None where nothing stands out, with what the user should know."""
 
 # Pixels along the longest side that are worked on: the finest grid has 256 voxels and the texture about 1000 texels.
 WORKING_SIDE = 1024
@@ -44,7 +47,27 @@ class Subject:
     warnings: tuple[str, ...] = ()
 
 
-def prepare(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto") -> Subject:
+def by_contrast(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+    """The outline by a plain background, else by segmentation: needs no model."""
+    alpha = flat_background_alpha(picture)
+    if alpha is not None:
+        return alpha, ()
+    alpha = segment(picture)
+    return alpha, () if alpha is None else (BUSY,)
+
+
+def to_cut(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto") -> NDArray[np.uint8] | None:
+    """The picture (h, w, 3) whose outline is looked for; None where its own alpha or its frame is taken."""
+    rgb, own = _working_size(rgba)
+    has_own = _has_own(own)
+    if remove_background == "never" or (has_own and remove_background == "auto"):
+        return None
+    return _over_border_colour(rgb, own) if has_own else rgb
+
+
+def prepare(
+    rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto", outline: Outline = by_contrast
+) -> Subject:
     """Find the subject of a decoded picture and crop to it.
 
     Parameters
@@ -55,6 +78,8 @@ def prepare(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "a
         `auto` takes an image's own alpha and looks for a background only in an opaque image. `always` looks for one
         inside the opaque part too. `never` keeps the alpha as it is; an opaque image then has no outline, so the whole
         frame is taken with `found` false.
+    outline
+        What looks for the subject where a background is removed.
 
     Returns
     -------
@@ -69,14 +94,16 @@ def prepare(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "a
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8 or rgba.size == 0:
         raise ValueError(f"expected a (h, w, 4) uint8 picture, got {rgba.dtype} {rgba.shape}")
     rgb, own = _working_size(rgba)
-    alpha, warnings = _outline(rgb, own, remove_background)
+    alpha, warnings = _outline(rgb, own, remove_background, outline)
     cleaned = None if alpha is None else _without_specks(alpha)
     if cleaned is None:
         return _cropped(rgb, np.ones(rgb.shape[:2], np.float32), False, ())
     return _cropped(rgb, cleaned, True, warnings)
 
 
-def prepare_whole(rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto") -> Subject:
+def prepare_whole(
+    rgba: NDArray[np.uint8], *, remove_background: RemoveBackground = "auto", outline: Outline = by_contrast
+) -> Subject:
     """Find the subject of a decoded picture and keep the frame; an alpha of its own stays as it is.
 
     Colours and alpha of a picture with an alpha of its own are given back exactly up to `WORKING_SIDE` pixels.
@@ -84,7 +111,7 @@ def prepare_whole(rgba: NDArray[np.uint8], *, remove_background: RemoveBackgroun
     rgb, own = _working_size(rgba)
     if remove_background != "always" and _has_own(own):
         return Subject(rgb, own, True)
-    alpha, warnings = _outline(rgb, own, remove_background)
+    alpha, warnings = _outline(rgb, own, remove_background, outline)
     cleaned = None if alpha is None else _without_specks(alpha)
     if cleaned is None:
         return Subject(rgb, np.ones(rgb.shape[:2], np.float32), False, () if remove_background == "never" else (WHOLE,))
@@ -96,20 +123,16 @@ def _has_own(alpha: NDArray[np.float32]) -> bool:
 
 
 def _outline(
-    rgb: NDArray[np.uint8], own: NDArray[np.float32], remove_background: RemoveBackground
+    rgb: NDArray[np.uint8], own: NDArray[np.float32], remove_background: RemoveBackground, outline: Outline
 ) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
     """Soft mask by the first source that has one, None when there is none."""
     has_own = _has_own(own)
     if remove_background == "never" or (has_own and remove_background == "auto"):
         return (own if has_own else None), ()
-    picture = _over_border_colour(rgb, own) if has_own else rgb
-    alpha = flat_background_alpha(picture)
-    warnings: tuple[str, ...] = ()
-    if alpha is None:
-        alpha, warnings = segment(picture), (BUSY,)
+    alpha, warnings = outline(_over_border_colour(rgb, own) if has_own else rgb)
     if has_own:
         return (own, ()) if alpha is None else (np.minimum(alpha, own), warnings)
-    return alpha, warnings if alpha is not None else ()
+    return alpha, warnings
 
 
 def _working_size(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

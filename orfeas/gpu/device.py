@@ -18,8 +18,18 @@ from functools import partial
 
 import torch
 
-from orfeas.domain.specs import GenerateImage, ModelClear, ModelLoad, ModelUnload, ShapeDecode, ShapeEncode, ShapeSample
+from orfeas.domain.specs import (
+    GenerateImage,
+    ModelClear,
+    ModelLoad,
+    ModelUnload,
+    PrepareImage,
+    ShapeDecode,
+    ShapeEncode,
+    ShapeSample,
+)
 from orfeas.errors import GPUMemoryError, InternalError, ModelInUseError, OrfeasError
+from orfeas.gpu.background import CutOutJob
 from orfeas.gpu.decoding import DecodeJob
 from orfeas.gpu.desk import Desk
 from orfeas.gpu.fairness import Fairness
@@ -28,7 +38,8 @@ from orfeas.gpu.jobs import Before, EncodeJob, Job, LoadJob, SampleJob, Tools, U
 from orfeas.gpu.ladder import Ladder
 from orfeas.gpu.manager import GPUManager
 from orfeas.gpu.memory import is_lost, is_shortage, memory_of
-from orfeas.gpu.pictures import PictureJob, opened
+from orfeas.gpu.opening import opened
+from orfeas.gpu.pictures import PictureJob
 from orfeas.gpu.sampling import Sampler
 from orfeas.gpu.surfaces import Surfaces
 from orfeas.stages.device import (
@@ -51,6 +62,7 @@ MAX_CRASHES = 2
 BACKGROUND_THREADS = 4
 SAVE_EVERY_S = 30.0
 KINDS: dict[str, type[Job]] = {
+    PrepareImage.name: CutOutJob,
     GenerateImage.name: PictureJob,
     ShapeEncode.name: EncodeJob,
     ShapeSample.name: SampleJob,

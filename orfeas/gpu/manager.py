@@ -31,7 +31,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class ModelKey(NamedTuple):
     """Weights in a precision. `vae` is the folder of another decoder than the checkpoint's own.
 
-    With `compiled` the denoiser runs through torch.compile. `kind` is shape, or picture for a diffusers folder.
+    With `compiled` the denoiser runs through torch.compile. `kind` is shape, or for a folder of another make picture or
+    background; `revision` says which files of such a folder.
     """
 
     place: str
@@ -39,6 +40,7 @@ class ModelKey(NamedTuple):
     vae: str = ""
     compiled: bool = False
     kind: str = "shape"
+    revision: str = ""
 
 
 class PartKey(NamedTuple):

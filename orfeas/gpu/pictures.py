@@ -13,14 +13,15 @@ from PIL import Image
 
 from orfeas.domain.specs import GenerateImage
 from orfeas.errors import ModelUnavailableError
+from orfeas.gpu.folders import folder_key, require_same_files, safetensors_bytes, said
 from orfeas.gpu.forecast import Need
 from orfeas.gpu.jobs import Job, Unit
-from orfeas.gpu.manager import DTYPES, ModelKey, PipelineWeights, Weights
+from orfeas.gpu.manager import DTYPES, ModelKey
 from orfeas.gpu.turns import Report, Turns
 from orfeas.stages.registry import Result
 from orfeas.stages.task import Done
+from orfeas.storage.pipeline_folder import PIPELINE
 
-INDEX = "model_index.json"
 DECODED_CHANNELS = 256
 """Channels at full resolution while a picture is decoded, where the folder does not say."""
 TENSORS_AT_ONCE = 4
@@ -39,9 +40,11 @@ class PictureWeights:
         self.folder = model_dir / key.place  # an absolute place stays as it is
         self.device, self.dtype = device, DTYPES[key.precision]
         self.pipe: Any = None
-        if not (self.folder / INDEX).is_file():
-            raise ModelUnavailableError(f"{key.place} is no diffusers folder: it has no {INDEX}.", missing=[INDEX])
-        self._bytes = sum(_bytes(path, self.dtype.itemsize) for path in self.folder.glob("*/*.safetensors"))
+        if not (self.folder / PIPELINE).is_file():
+            raise ModelUnavailableError(
+                f"{self.folder.name} is no diffusers folder: it has no {PIPELINE}.", missing=[PIPELINE]
+            )
+        self._bytes = sum(safetensors_bytes(path, self.dtype.itemsize) for path in self.folder.glob("*/*.safetensors"))
 
     def part_bytes(self, part: str) -> int:
         """All weights in the precision they are used in."""
@@ -55,12 +58,6 @@ class PictureWeights:
 
     def _let_go(self) -> None:
         self.pipe = None
-
-
-def opened(model_dir: Path, key: ModelKey, device: torch.device) -> Weights:
-    """A model by its key, with no part loaded."""
-    kind = PictureWeights if key.kind == "picture" else PipelineWeights
-    return kind(model_dir, key, device)
 
 
 def _loaded(folder: Path, dtype: torch.dtype) -> Any:
@@ -79,16 +76,8 @@ def _loaded(folder: Path, dtype: torch.dtype) -> Any:
         load: Any = AutoPipelineForText2Image
         return load.from_pretrained(str(folder), dtype=dtype, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
-        detail = f"{folder.name} cannot be loaded as a text-to-image folder with safetensors: {str(error)[:300]}"
+        detail = f"{folder.name} cannot be loaded as a text-to-image folder with safetensors: {said(error, folder)}"
         raise ModelUnavailableError(detail, missing=[folder.name]) from error
-
-
-def _bytes(path: Path, width: int) -> int:
-    from safetensors import safe_open  # noqa: PLC0415 - as above
-
-    with safe_open(path, framework="pt") as file:
-        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
-    return sum(torch.Size(shape).numel() for shape in shapes) * width
 
 
 class PictureJob(Job):
@@ -103,7 +92,7 @@ class PictureJob(Job):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.key = ModelKey(self.spec.place, self.spec.precision, kind="picture")
+        self.key = folder_key(self.spec, "picture")
 
     @property
     def weights(self) -> PictureWeights:
@@ -116,6 +105,7 @@ class PictureJob(Job):
         return self.weights
 
     def begin(self) -> None:
+        require_same_files(self.spec)
         self.tools.manager.model(self.key)
 
     def counted(self) -> Need:

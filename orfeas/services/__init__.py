@@ -19,6 +19,7 @@ from orfeas.services.client_errors import ClientErrorService
 from orfeas.services.devices import DeviceService
 from orfeas.services.engines import EngineService
 from orfeas.services.exports import ExportService
+from orfeas.services.folder_models import BackgroundModels
 from orfeas.services.generation import GenerationService
 from orfeas.services.idempotency import IdempotencyService
 from orfeas.services.jobs import JobService
@@ -88,9 +89,10 @@ def build_services(config: Config) -> Services:
     models = ModelService(config, database, engine, on_devices=devices.loaded)
     engines = EngineService(config, database, models)
     commands = ModelCommands(engine, models, engines, devices)
-    meshes = MeshService(config, engine, assets)
+    backgrounds = BackgroundModels(config, engines.device)
+    meshes = MeshService(config, engine, assets, backgrounds)
     performance = PerformanceService(config, database, engine, engines)
-    generation = GenerationService(config, engine, assets, notifier, engines, meshes, performance)
+    generation = GenerationService(config, engine, assets, notifier, engines, meshes, performance, backgrounds)
     materials = MaterialService(engine)
     cameras = CameraService(database)
     scenes = SceneService(database, engine, assets, meshes, cameras)

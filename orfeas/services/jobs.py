@@ -46,6 +46,8 @@ PACKAGES = (
 Retry = Callable[..., JobView]
 """`retry(caller, run, retried_from=job_id)`: the same work as a new job."""
 RETRY_AFTER_S = (1, 10)
+WITH_PLACES = ("model", "picture", "background")
+"""Settings of a run that hold folders of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,7 @@ def _manifest(job: JobView, run: RunView, rows: list[AnyRow]) -> dict[str, Any]:
             (row.report["largest_batch"] for row in rows if "largest_batch" in (row.report or {})), None
         ),
         "seed": run.settings.get("seed"),
-        "parameters": {name: value for name, value in run.settings.items() if name not in ("model", "picture")},
+        "parameters": {name: value for name, value in run.settings.items() if name not in WITH_PLACES},
         "request": run.request,
         "inputs": _inputs(rows),
         "operations": _operations(rows),

@@ -17,6 +17,7 @@ from orfeas.jobs.plan import Plan, Source
 from orfeas.jobs.views import JobInput, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.exports import NO_FFMPEG
+from orfeas.services.folder_models import BackgroundModels
 from orfeas.services.plans.meshes import (
     REQUESTS,
     ExportRequest,
@@ -42,10 +43,11 @@ class MeshService:
     JOB_TYPES = tuple(REQUESTS)
     """What jobs of this category are called."""
 
-    def __init__(self, config: Config, jobs: Jobs, assets: AssetService) -> None:
+    def __init__(self, config: Config, jobs: Jobs, assets: AssetService, backgrounds: BackgroundModels) -> None:
         self._config = config
         self._jobs = jobs
         self._assets = assets
+        self._backgrounds = backgrounds
 
     def create(
         self,
@@ -129,10 +131,16 @@ class MeshService:
         warnings: tuple[str, ...] = ()
         if isinstance(request, TextureRequest):
             request.check(asset.format)
-            given, warnings = replace(given, pictures=self._pictures(caller, request)), request.warnings(asset.format)
+            given, warnings = self._with_pictures(caller, request, given), request.warnings(asset.format)
+            if given.pictures and (instead := self._backgrounds.instead()):
+                warnings = (*warnings, instead)
         plan: Plan = request.plan(given)
         document = {"input": {"asset_id": asset.id}, "input_file": shown, **request.document()}
         return RunRequest(type=request.type, plan=plan, request=document, checks=request.checks, warnings=warnings)
+
+    def _with_pictures(self, caller: Caller, request: TextureRequest, given: StoredMesh) -> StoredMesh:
+        pictures = self._pictures(caller, request)
+        return replace(given, pictures=pictures, background=self._backgrounds.usable() if pictures else None)
 
     def _pictures(self, caller: Caller, request: TextureRequest) -> dict[str, Source]:
         """Where the pictures of a request start from, by view."""

@@ -13,9 +13,9 @@ from orfeas.domain.prompt import vocabulary
 from orfeas.errors import InvalidRequestError
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.engines import EngineService
+from orfeas.services.folder_models import BackgroundModels, FolderModels, PictureModels
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.models import Model, ModelService
-from orfeas.services.picture_models import PictureModels
 from orfeas.version import __version__
 
 KINDS = ("cameras", "materials", "lighting", "printers", "quality", "profiles", "styles", "vocabulary")
@@ -69,15 +69,19 @@ class SystemService:
             **fixed,
             "engines": engines,
             "auto": self._engines.taken(caller),
-            "features": {**fixed["features"], **neural, "text_to_image_model": self._picture_model()},
+            "features": {**fixed["features"], **neural, **self._folder_models()},
             "devices": _devices(self._jobs, caller, time_bucket()),
             "models": [_model(model) for model in self._models.installed(caller)],
         }
 
-    def _picture_model(self) -> dict[str, Any]:
-        """Whether pictures of sentences are made by a model; without one they show solids."""
-        reason = PictureModels(self._config, self._engines.device).why_not()
-        return {"available": reason is None, "reason": reason}
+    def _folder_models(self) -> dict[str, Any]:
+        """Whether models make pictures of sentences and remove backgrounds; both are done in another way without."""
+        kinds: dict[str, type[FolderModels]] = {
+            "text_to_image_model": PictureModels,
+            "background_model": BackgroundModels,
+        }
+        reasons = {name: kind(self._config, self._engines.device).why_not() for name, kind in kinds.items()}
+        return {name: _when(reason is None, reason) for name, reason in reasons.items()}
 
     def presets(self, caller: Caller, kind: str | None = None) -> dict[str, Any]:
         """Every preset by kind, or those of one kind."""
@@ -141,7 +145,7 @@ def _fixed(config: Config) -> dict[str, Any]:
     }
 
 
-def _when(available: bool, reason: str) -> dict[str, Any]:
+def _when(available: bool, reason: str | None) -> dict[str, Any]:
     return {"available": available, "reason": None if available else reason}
 
 

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import cast
 
 from PIL import Image
 
-from orfeas.domain import limits
 from orfeas.domain.prompt import NotUnderstoodError, parse
 from orfeas.domain.specs import GenerateImage, PrepareImage
-from orfeas.errors import InvalidImageError, PromptNotUnderstoodError
-from orfeas.geometry import illustration, subject
+from orfeas.errors import PromptNotUnderstoodError
+from orfeas.geometry import illustration
 from orfeas.geometry.assembly import Model
-from orfeas.geometry.subject import RemoveBackground, Subject
-from orfeas.imaging import load_rgba
-from orfeas.imaging.containers import BrokenContainerError, inspect
 from orfeas.stages.registry import Progress, Result, implements
+from orfeas.stages.subject import cut_out, decoded
 
-LARGEST_SIDE = limits.IMAGE_SIDE_PX[1]
 PNG_LEVEL = 1
 
 
 @implements(PrepareImage)
 def prepare(picture: bytes, spec: PrepareImage, on_progress: Progress) -> Result:
     """Decode a stored picture and cut its subject out."""
-    _within_limits(picture)
-    rgba = load_rgba(picture)
+    rgba = decoded(picture)
     on_progress(0.3)
-    cut_out = subject.prepare_whole if spec.frame == "whole" else subject.prepare
-    found = cut_out(rgba, remove_background=cast(RemoveBackground, spec.remove_background))
-    return Result(found, _report(found))
+    return cut_out(rgba, spec)
 
 
 @implements(GenerateImage)
@@ -55,26 +47,3 @@ def _not_understood(prompt: str) -> PromptNotUnderstoodError:
             vocabulary=error.vocabulary,
         )
     return PromptNotUnderstoodError("The prompt was not understood when it was sent, and is now: send it again.")
-
-
-def _within_limits(picture: bytes) -> None:
-    """Read the header before a pixel is decoded: a blob may have been put there by other means than an upload."""
-    try:
-        header = inspect(picture)
-    except BrokenContainerError as error:
-        raise InvalidImageError(f"The stored picture cannot be read: {error}.") from error
-    if max(header.width, header.height) > LARGEST_SIDE:
-        raise InvalidImageError(
-            f"The stored picture is {header.width} x {header.height} pixels; the longest side is {LARGEST_SIDE}."
-        )
-
-
-def _report(found: Subject) -> dict[str, object]:
-    height, width = found.alpha.shape
-    return {
-        "warnings": list(found.warnings),
-        "subject_found": found.found,
-        "width": width,
-        "height": height,
-        "coverage": round(float(found.alpha.mean()), 4),
-    }

@@ -67,7 +67,7 @@ class Client:
         """A job as it is now."""
         return dict(self.ask("GET", f"/api/v1/jobs/{job['id']}").json())
 
-    def ended(self, answer: httpx.Response, state: str = "succeeded", timeout_s: float = 40.0) -> dict[str, Any]:
+    def ended(self, answer: httpx.Response, state: str = "succeeded", timeout_s: float = 120.0) -> dict[str, Any]:
         """The job of an answer when it is final."""
         assert answer.status_code in (200, 202), answer.text
         job = self.until(answer.json(), lambda job: job["state"] in FINAL, timeout_s)
@@ -75,7 +75,7 @@ class Client:
         return job
 
     def until(
-        self, job: dict[str, Any], holds: Callable[[dict[str, Any]], bool], timeout_s: float = 40.0
+        self, job: dict[str, Any], holds: Callable[[dict[str, Any]], bool], timeout_s: float = 120.0
     ) -> dict[str, Any]:
         """The job when something is true of it."""
         deadline = time.monotonic() + timeout_s

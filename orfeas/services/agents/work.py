@@ -11,7 +11,7 @@ from orfeas.config import Config
 from orfeas.domain.agents.rules import REPAIR, SIMPLIFY, Change
 from orfeas.domain.caller import Caller
 from orfeas.domain.mesh_specs import Analyze, ReadMesh
-from orfeas.domain.specs import MeasureImage, MeasureOverlap, PrepareImage, Verify
+from orfeas.domain.specs import MeasureImage, MeasureOverlap, Verify
 from orfeas.errors import JobNotFoundError
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Node, Plan
@@ -19,6 +19,7 @@ from orfeas.jobs.views import JobState, JobView, RunRequest, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.generation import GenerationService, Options
 from orfeas.services.meshes import MeshService
+from orfeas.services.plans import prepared
 from orfeas.services.plans.meshes import ConvertRequest, MeshRequest, RepairRequest, SimplifyRequest
 
 MEASURE = "analyze"
@@ -73,7 +74,7 @@ class Work:
         check = Verify(format=given.format, up_axis=given.up_axis, min_wall_mm=min_wall_mm, scored=True)
         wanted = [Node(check, (given.source,))]
         if picture is not None:
-            subject = Node(PrepareImage(), (self.assets.source_of(picture),))
+            subject = prepared(self.assets.source_of(picture), self.generation.backgrounds.usable())
             read = ReadMesh(format=given.format, up_axis=given.up_axis, max_faces=given.max_faces)
             wanted.append(Node(MeasureOverlap(), (subject, Node(read, (given.source,)))))
         return self._measured(caller, job_id, asset, Plan((), also=tuple(wanted)))

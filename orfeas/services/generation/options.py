@@ -25,6 +25,7 @@ from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation import text
 from orfeas.services.plans import (
+    FolderModel,
     GenerationRequest,
     ModelRef,
     NeuralRequest,
@@ -229,9 +230,10 @@ def tuned(request: ShapeRequest) -> dict[str, Any]:
 
 
 def _retuned(request: ShapeRequest, tuning: Mapping[str, Any]) -> ShapeRequest:
-    below = tuning.get("below")
+    below, background = tuning.get("below"), tuning.get("background")
     return replace(
         request,
+        background=FolderModel(**background) if background else None,
         switches=Switches.read(tuning.get("switches")),
         below=(below[0], Switches.read(below[1])) if below else None,
         repair=bool(tuning.get("repair")),

@@ -10,8 +10,8 @@ from orfeas.domain.styles import DEFAULT_STYLE
 from orfeas.errors import ParameterNotSupportedError, PromptNotUnderstoodError
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.views import JobInput, JobView, RunRequest, RunView, Surface
+from orfeas.services.folder_models import PictureModels
 from orfeas.services.generation import text
-from orfeas.services.picture_models import PictureModels
 from orfeas.services.plans import EMBEDDED_ENGINE, PictureRequest, picture_plan
 
 TEXT_TO_IMAGE = "text_to_image"

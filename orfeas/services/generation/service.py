@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -21,6 +21,7 @@ from orfeas.jobs.plan import Plan
 from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.engines import Choice, EngineService
+from orfeas.services.folder_models import BackgroundModels, PictureModels
 from orfeas.services.generation import text
 from orfeas.services.generation.estimates import Estimate, estimate
 from orfeas.services.generation.files import GenerationFiles, image_ids, recorded_request, source
@@ -36,12 +37,11 @@ from orfeas.services.generation.options import (
 from orfeas.services.generation.pictures import PictureService
 from orfeas.services.meshes import MeshService
 from orfeas.services.performance import PerformanceService, Tuning
-from orfeas.services.picture_models import PictureModels
 from orfeas.services.plans import NeuralRequest, ParametricRequest, Pictures, ShapeRequest, generation_plan
 
 STEM_CHARACTERS = 50
-KEPT = ("switches", "below", "repair", "unavailable", "picture", "unrecognized_words")
-"""Settings of a run that say what its profile meant, and what its sentence was taken for."""
+KEPT = ("switches", "below", "repair", "unavailable", "picture", "unrecognized_words", "background")
+"""Settings of a run that say what its profile meant, what its sentence was taken for, and who cut its subject out."""
 FIXED_IN_SOLIDS = ("octree_resolution", "mc_level")
 """What a derived job may change of a field, and solids do not have."""
 
@@ -90,6 +90,7 @@ class GenerationService:
         engines: EngineService,
         meshes: MeshService,
         performance: PerformanceService,
+        backgrounds: BackgroundModels,
     ) -> None:
         self._config = config
         self._jobs = jobs
@@ -97,6 +98,7 @@ class GenerationService:
         self._assets = assets
         self._notifier = notifier
         self._performance = performance
+        self.backgrounds = backgrounds
         self.files = GenerationFiles(jobs, assets, engines, meshes)
         self.pictures = PictureService(jobs, PictureModels(config, engines.device))
 
@@ -180,10 +182,12 @@ class GenerationService:
             request = self._with_files_as_they_are(caller, run, request, changed=bool(changes))
         if isinstance(request, ParametricRequest):
             _refuse_fixed(changes)
+        if not changes:
+            request = self._with_background(request)[0]
         request = replace(request, **changes)
         plan = generation_plan(request, self.files.pictures_of(caller, run))
         spelled = {**run.request, **recorded(request)}
-        kept = {name: run.settings[name] for name in KEPT if name in run.settings}
+        kept = {name: run.settings[name] for name in KEPT if name in run.settings} | _background(request)
         return _run_request(request, plan, spelled, priority=run.priority, warnings=(), further=kept)
 
     def job(self, caller: Caller, job_id: str) -> JobView:
@@ -234,7 +238,15 @@ class GenerationService:
         if tuning.repair:
             further["repair"] = True
         further |= _told(settled, request)
-        return _Asked(settled, request, tuple(warnings), tuning, further)
+        request, removed = self._with_background(request)
+        return _Asked(settled, request, (*warnings, *removed), tuning, further | _background(request))
+
+    def _with_background(self, request: ShapeRequest) -> tuple[ShapeRequest, tuple[str, ...]]:
+        """The request with the model that removes backgrounds, and what is said where one is set and not used."""
+        if isinstance(request, ParametricRequest) or request.remove_background == "never":
+            return replace(request, background=None), ()
+        instead = self.backgrounds.instead()
+        return replace(request, background=self.backgrounds.usable()), (instead,) if instead else ()
 
     def _with_files_as_they_are(
         self, caller: Caller, run: RunView, request: NeuralRequest, *, changed: bool
@@ -293,6 +305,11 @@ def _told(options: Options, request: ShapeRequest) -> dict[str, Any]:
         return {"picture": options.picture.document()} if options.picture else {}
     unknown = text.understood(options.prompt).unrecognized_words
     return {"unrecognized_words": [*unknown]} if unknown else {}
+
+
+def _background(request: ShapeRequest) -> dict[str, Any]:
+    """The model that removes backgrounds, for the settings of a run: conversions have to find the same stages."""
+    return {"background": asdict(request.background)} if request.background else {}
 
 
 def _refuse_fixed(changes: Mapping[str, Any]) -> None:

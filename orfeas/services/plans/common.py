@@ -14,7 +14,8 @@ from orfeas.domain.materials import material_text
 from orfeas.domain.presets import MATERIALS, PRINTERS
 from orfeas.domain.profiles import STANDARD_SWITCHES, Switches
 from orfeas.domain.quality import DEFAULT, Quality
-from orfeas.domain.specs import Clean, Export, RenderPreview, Repair, Scale, Simplify, Texture, Verify
+from orfeas.domain.specs import Clean, Export, PrepareImage, RenderPreview, Repair, Scale, Simplify, Texture, Verify
+from orfeas.domain.stages import Queue
 from orfeas.jobs.plan import Fallback, Node, Output, Plan, Source
 
 PREVIEW_SIZE = 512
@@ -25,6 +26,36 @@ Pictures = Mapping[str, Source | Node]
 """The pictures of a request by view, stored or made by a stage; a single one is the front."""
 
 R = TypeVar("R", bound="ShapeRequest")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderModel:
+    """The model of a folder as a run uses it: `place` is its path, `digest` says what its files are."""
+
+    id: str
+    place: str
+    digest: str
+    precision: str
+
+    @property
+    def members(self) -> dict[str, str]:
+        """What the parameters of its stages say of it."""
+        return {"model": self.id, "place": self.place, "revision": self.digest, "precision": self.precision}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What fingerprints hold of it."""
+        return {"id": self.id, "revision": self.digest, "loras": []}
+
+
+def prepared(
+    picture: Source | Node, model: FolderModel | None, *, remove_background: str = "auto", frame: str = "subject"
+) -> Node:
+    """The stage that cuts the subject out of a picture: by a model on a device, else by a cpu worker."""
+    if model is None or remove_background == "never":
+        return Node(PrepareImage(remove_background=remove_background, frame=frame), (picture,))
+    spec = PrepareImage(**model.members, remove_background=remove_background, frame=frame)
+    return Node(spec, (picture,), model.identity, queue=Queue.GPU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +73,9 @@ class ShapeRequest(ABC):
     `steps`, `octree_resolution` and `target_faces` are None where the quality decides; `target_faces` is exact where it
     is given and an upper bound where it comes from the quality. `dimensions_mm` is width, height, depth or None for a
     longest side of 100 mm. `repair` mends the surface before it is reduced; `require` is what every file has to meet.
-    `material` names the preset of texture mode material. `switches` are those of the profile, and `below` is the next
-    profile towards standard with its switches, where the run may step down to it.
+    `material` names the preset of texture mode material. `background` is the model that removes backgrounds, if one
+    does. `switches` are those of the profile, and `below` is the next profile towards standard with its switches, where
+    the run may step down to it.
     """
 
     quality: int = DEFAULT
@@ -66,6 +98,7 @@ class ShapeRequest(ABC):
     require: Mapping[str, Any] | None = None
     switches: Switches = STANDARD_SWITCHES
     below: tuple[str, Switches] | None = None
+    background: FolderModel | None = None
 
     engine: ClassVar[str]
     lighter_after: ClassVar[frozenset[str]]
@@ -148,6 +181,10 @@ class ShapeRequest(ABC):
     def stepped_down(self: R) -> R:
         """The same under the next profile towards standard."""
         return replace(self, switches=self.below[1], below=None) if self.below else self
+
+    def prepared(self, picture: Source | Node, *, frame: str = "subject") -> Node:
+        """The picture with its subject cut out."""
+        return prepared(picture, self.background, remove_background=self.remove_background, frame=frame)
 
     def dressed(self, plain: Node) -> Node:
         """The model in the material that was asked for."""

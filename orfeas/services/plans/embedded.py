@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from orfeas.domain.quality import EMBEDDED, Quality
-from orfeas.domain.specs import Inflate, PrepareImage, Relief, Surface, Texture
+from orfeas.domain.specs import Inflate, Relief, Surface, Texture
 from orfeas.jobs.plan import Node
 from orfeas.services.plans.common import Chain, Pictures, ShapeRequest
 
@@ -40,7 +40,7 @@ class GenerationRequest(ShapeRequest):
 
     def chain(self, pictures: Pictures) -> Chain:
         """Cut out, raise, mesh, finish and lay the photo on it, or dress it."""
-        prepared = Node(PrepareImage(remove_background=self.remove_background), (pictures["front"],))
+        prepared = self.prepared(pictures["front"])
         field = Node(_shape(self.mode), (prepared,))
         surface = Surface(octree_resolution=self.grid, steps=self.settings["steps"], mc_level=self.mc_level)
         plain = self.finished(Node(surface, (field,)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from orfeas.domain.quality import FULL, TURBO, Quality
-from orfeas.domain.specs import PrepareImage, ShapeDecode, ShapeEncode, ShapeSample, Texture
+from orfeas.domain.specs import ShapeDecode, ShapeEncode, ShapeSample, Texture
 from orfeas.domain.stages import Keep
 from orfeas.jobs.plan import Node
 from orfeas.services.plans.common import Chain, Pictures, ShapeRequest
@@ -97,10 +97,7 @@ class NeuralRequest(ShapeRequest):
         """Prepare each view, encode, sample, decode and finish; lay the pictures on it where that is asked for."""
         model = {"id": self.model.id, "revision": self.model.digest, "loras": []}
         views = tuple(view for view in self.model.views if view in pictures)
-        prepared = [
-            Node(PrepareImage(remove_background=self.remove_background, frame="whole"), (pictures[view],))
-            for view in views
-        ]
+        prepared = [self.prepared(pictures[view], frame="whole") for view in views]
         shared = {
             "model": self.model.id,
             "place": self.model.place,

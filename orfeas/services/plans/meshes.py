@@ -12,7 +12,7 @@ from orfeas.domain.mesh_specs import Analyze, Assemble, Hollow, Orient, Place, R
 from orfeas.domain.presets import DEFAULT_PRINTER, PRINTERS
 from orfeas.domain.specs import Export, RenderPreview, Scale, Simplify, Verify
 from orfeas.jobs.plan import Node, Output, Plan, Source
-from orfeas.services.plans.common import PREVIEW_SIZE, provenance, required_wall_mm
+from orfeas.services.plans.common import PREVIEW_SIZE, FolderModel, provenance, required_wall_mm
 
 Y_UP = ("glb", "gltf")
 """Formats whose files have y up wherever nothing else is asked for."""
@@ -26,7 +26,7 @@ class StoredMesh:
     """A stored mesh file as plans start from it.
 
     `stem` is its name without extension, safe in a file name; `licence` the name of the terms it was made under;
-    `pictures` are those of its sides, by view.
+    `pictures` are those of its sides, by view, and `background` is the model that removes their backgrounds.
     """
 
     source: Source
@@ -36,6 +36,7 @@ class StoredMesh:
     max_faces: int
     licence: str | None = None
     pictures: Mapping[str, Source] = field(default_factory=dict)
+    background: FolderModel | None = None
 
     def read(self, unit: str | None = None) -> Node:
         """The stage that reads it."""

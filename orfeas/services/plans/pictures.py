@@ -10,21 +10,12 @@ from orfeas.domain.specs import GenerateImage, Parametric
 from orfeas.domain.stages import Queue
 from orfeas.domain.styles import DEFAULT_STYLE, LOOKS, phrased
 from orfeas.jobs.plan import Node, Output, Plan
+from orfeas.services.plans.common import FolderModel
 
 RESOLUTION = 72
 """Chords of a full turn: those of a model at the default quality, whose solids are then shared."""
 FACETED = 12
 """The same in a style of plain facets."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureModel:
-    """A diffusers folder as a run uses it: `place` is its path, `digest` says what its files are."""
-
-    id: str
-    place: str
-    digest: str
-    precision: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +35,7 @@ class PictureRequest:
     guidance_scale: float = 7.0
     seed: int = 0
     scene: str | None = None
-    model: PictureModel | None = None
+    model: FolderModel | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -67,20 +58,19 @@ class PictureRequest:
     def read(cls, document: Mapping[str, Any]) -> PictureRequest:
         """What `document` wrote."""
         model = document["model"]
-        return cls(**{**document, "model": PictureModel(**model) if model else None})
+        return cls(**{**document, "model": FolderModel(**model) if model else None})
 
     def node(self) -> Node:
         """The stage whose output is the PNG."""
         return self._denoised(self.model) if self.model else self._rendered()
 
-    def _denoised(self, model: PictureModel) -> Node:
+    def _denoised(self, model: FolderModel) -> Node:
         prompt, negative = phrased(self.prompt, self.negative_prompt, self.style)
         spec = GenerateImage(
-            model=model.id, place=model.place, revision=model.digest, precision=model.precision, prompt=prompt,
-            negative_prompt=negative, width=self.width, height=self.height, num_inference_steps=self.steps,
-            guidance_scale=self.guidance_scale, seed=self.seed,
+            **model.members, prompt=prompt, negative_prompt=negative, width=self.width, height=self.height,
+            num_inference_steps=self.steps, guidance_scale=self.guidance_scale, seed=self.seed,
         )  # fmt: skip
-        return Node(spec, model={"id": model.id, "revision": model.digest, "loras": []})
+        return Node(spec, model=model.identity)
 
     def _rendered(self) -> Node:
         """On a cpu worker; the words count by their scene alone, and only where there is none by themselves."""

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from orfeas.domain.formats import MESH_FORMATS
 from orfeas.domain.materials import material_text, with_properties
 from orfeas.domain.presets import MATERIALS, Material
-from orfeas.domain.specs import PrepareImage, Texture
+from orfeas.domain.specs import Texture
 from orfeas.errors import InvalidRequestError, OrfeasError, ParameterNotSupportedError
 from orfeas.jobs.plan import Node, Plan
+from orfeas.services.plans.common import prepared
 from orfeas.services.plans.meshes import REQUESTS, ReworkRequest, StoredMesh
 
 BASE_MATERIAL = "metal"
@@ -72,9 +73,9 @@ class TextureRequest(ReworkRequest):
             spec = Texture(size=0, mode="material", material=material_text(self._material))
             return Plan(self.outputs(given, Node(spec, (read,))))
         views = tuple(given.pictures)
-        prepared = (Node(PrepareImage(), (picture,)) for picture in given.pictures.values())
+        cut_out = (prepared(picture, given.background) for picture in given.pictures.values())
         spec = Texture(size=self.size or SIZE, mode="projection", views=views)
-        return Plan(self.outputs(given, Node(spec, (read, *prepared))))
+        return Plan(self.outputs(given, Node(spec, (read, *cut_out))))
 
     @property
     def _material(self) -> Material:
