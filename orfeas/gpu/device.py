@@ -61,6 +61,8 @@ PAUSE_S = 0.02
 MAX_CRASHES = 2
 BACKGROUND_THREADS = 4
 SAVE_EVERY_S = 30.0
+REPEATED = ("chunk", "step")
+"""Units of work that are done again after a shortage: that one of them was done shows no progress."""
 KINDS: dict[str, type[Job]] = {
     PrepareImage.name: CutOutJob,
     GenerateImage.name: PictureJob,
@@ -335,7 +337,7 @@ class Device:
                     self._tools.before(unit)
                 run()
             for job in jobs:
-                job.progressed |= unit.kind != "chunk"
+                job.progressed |= unit.kind not in REPEATED
             return
         except Exception as error:
             if is_lost(error):

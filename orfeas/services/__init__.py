@@ -134,6 +134,6 @@ def build_services(config: Config) -> Services:
         engines=engines,
         cache=CacheService(config, database, blobs),
         system=SystemService(config, engine, models, engines),
-        monitoring=MonitoringService(config, engine, blobs, database, engines, devices),
+        monitoring=MonitoringService(config, engine, blobs, database, engines, devices, generation.pictures.models),
         idempotency=IdempotencyService(database),
     )

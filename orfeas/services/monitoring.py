@@ -30,6 +30,7 @@ from orfeas.services.devices import (
     trends,
 )
 from orfeas.services.engines import EngineService
+from orfeas.services.folder_models import PictureModels
 from orfeas.services.info import info_cached, time_bucket
 from orfeas.services.measurements import Traffic, exposition
 from orfeas.services.plans import EMBEDDED_ENGINE
@@ -58,11 +59,20 @@ class State:
     engine: str = EMBEDDED_ENGINE
     model: str | None = None
     """What a request gets that names neither."""
+    picture_model: bool | None = None
+    """Whether a model makes pictures of sentences; None where none is set and they show solids."""
 
     @property
     def mode(self) -> str:
-        """`powerful_3d` where a shape model is installed and a device runs it."""
-        return MODE if self.model is None else "powerful_3d"
+        """`powerful_3d` where a shape model is installed and a device runs it, `full_ai` with an image model too."""
+        if self.model is None:
+            return MODE
+        return "full_ai" if self.picture_model else "powerful_3d"
+
+    @property
+    def pictures(self) -> bool:
+        """Whether pictures of sentences are made."""
+        return self.worker and self.picture_model is not False
 
     @property
     def gpu(self) -> DeviceState:
@@ -123,6 +133,7 @@ class MonitoringService:
         database: Database,
         engines: EngineService,
         devices: DeviceService,
+        pictures: PictureModels,
     ) -> None:
         self._config = config
         self._jobs = jobs
@@ -130,6 +141,7 @@ class MonitoringService:
         self._database = database
         self._engines = engines
         self._devices = devices
+        self._pictures = pictures
         self._started_at = time.monotonic()
         self._watch = Watch(self._look)
         self.traffic = Traffic()
@@ -213,6 +225,7 @@ class MonitoringService:
         try:
             queue = self._jobs.queue_status(LOCAL)
             found, taken = self._devices.read(), self._engines.taken(LOCAL)
+            pictures = self._pictures.why_not() is None if self._pictures.wanted else None
         except SQLAlchemyError:
             logger.exception("the database cannot be read")
             return State(read_at=time.monotonic(), disk=self._disk())
@@ -226,6 +239,7 @@ class MonitoringService:
             devices=found,
             engine=taken["engine"] or EMBEDDED_ENGINE,
             model=taken["model"],
+            picture_model=pictures,
         )
 
     def _disk(self) -> bool:
@@ -245,7 +259,7 @@ def processor(state: State) -> dict[str, Any]:
         "model_type": state.model or state.engine,
         "capabilities": capabilities(state),
         "formats": [*WRITABLE],
-        "has_text2image": state.worker,
+        "has_text2image": state.pictures,
     }
 
 
@@ -260,6 +274,6 @@ def _models_info(service: MonitoringService, _: int) -> dict[str, Any]:
         "models_loaded": sorted({model.id for found in state.devices for model in found.models}),
         "shapegen_ready": state.worker,
         "texgen_ready": state.worker,
-        "text_to_image_ready": state.worker,
+        "text_to_image_ready": state.pictures,
         "engines": service.engines(),
     }

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from orfeas.domain.specs import GenerateImage
 from orfeas.errors import GPUMemoryError, ModelUnavailableError
+from orfeas.gpu.jobs import Unit
 from orfeas.stages.device import Ended, Progress
 from orfeas.stages.task import Done
 from tests.gpu.harness import Client
@@ -115,3 +117,41 @@ def test_a_picture_too_large_for_the_memory_fails_with_what_fits(folder: Path, t
     small.device.close()
     assert isinstance(refused, GPUMemoryError)
     assert refused.members["fits"] == {"width": 512, "height": 512}
+
+
+def test_missing_memory_at_a_step_leads_down_the_ladder_and_the_picture_stays_the_same(
+    client: Client, folder: Path, tmp_path: Path
+) -> None:
+    left = [3]
+
+    def short(unit: Unit) -> None:
+        if unit.kind == "step" and left[0]:
+            left[0] -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    crowded = Client.on(tmp_path, before=short)
+    found = pixels(crowded, spec(folder, seed=3))
+    assert crowded.device.report().ladder == {"chunk": 1, "offload": 1, "alone": 1}
+    assert np.abs(found.astype(int) - pixels(client, spec(folder, seed=3))).max() <= 1
+    crowded.device.close()
+
+
+def test_a_picture_that_never_fits_ends_whatever_its_steps_could_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import AutoencoderKL
+
+    tried = []
+
+    def short(*_: Any, **__: Any) -> None:
+        tried.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(AutoencoderKL, "decode", short)
+    small = Client.on(tmp_path)
+    refused, _ = outcome(small, spec(folder, width=512, height=512))
+    assert isinstance(refused, GPUMemoryError)
+    assert refused.members["fits"] == {"width": 256, "height": 256}
+    assert len(tried) == 4
+    assert small.device.idle
+    small.device.close()

@@ -17,6 +17,8 @@ from tests.routes.neural import FINAL, SMALL, Client, alone, pipe_of
 FULL = os.environ.get("TEST_SCALE") == "full"
 TINY, TURBO, VIEWS = "hunyuan3d-dit-v2-tiny", "hunyuan3d-dit-v2-tiny-turbo", "hunyuan3d-dit-v2-tiny-mv"
 AT_ONCE = 48 if FULL else 12
+BAD = 4
+"""The number of the request among many that has no surface."""
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,10 @@ def assert_latents(client: Client, job: dict[str, Any], expected: torch.Tensor) 
     torch.testing.assert_close(client.latents(job), expected, atol=1e-4, rtol=0.0)
 
 
-def assert_mesh(client: Client, job: dict[str, Any], model: str, latents: torch.Tensor) -> None:
+def assert_mesh(client: Client, job: dict[str, Any], model: str, latents: torch.Tensor, octree: int = 32) -> None:
     pipe = pipe_of(model)
-    expected = pipe.extract(pipe.volume(pipe.decode_latents(latents[None]), 32), 0.0)
-    assert_same_mesh(client.made(job, "shape.decode"), expected, 32)
+    expected = pipe.extract(pipe.volume(pipe.decode_latents(latents[None]), octree), 0.0)
+    assert_same_mesh(client.made(job, "shape.decode"), expected, octree)
 
 
 @pytest.mark.parametrize("model, steps", [(TINY, 30), (TURBO, 5)])
@@ -83,18 +85,34 @@ def test_many_at_once_get_what_each_would_get_alone(client: Client) -> None:
             "steps": 3 + number % 4,
             "seed": number,
             "guidance_scale": 2.0 + number % 3,
+            "octree_resolution": (32, 24, 40)[number % 3],
+            "mc_level": 50.0 if number == BAD else 0.0,
         }
         for number in range(AT_ONCE)
     ]
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda members: client.generate(members["seed"] % 3, **members), asked))
     for members, answer in zip(asked, answers, strict=True):
-        job = client.ended(answer)
         model, seed = str(members["model"]), int(members["seed"])
-        guidance = float(members["guidance_scale"])
-        expected = alone(model, seed % 3, int(members["steps"]), seed, guidance)
+        if seed == BAD:
+            failed = client.ended(answer, "failed")
+            assert failed["error"]["code"] == "empty_surface"
+            continue
+        job = client.ended(answer)
+        expected = alone(model, seed % 3, int(members["steps"]), seed, float(members["guidance_scale"]))
         assert_latents(client, job, expected)
-        assert_mesh(client, job, model, expected)
+        assert_mesh(client, job, model, expected, int(members["octree_resolution"]))
+
+
+def test_a_deterministic_request_is_equal_bit_for_bit_among_others(client: Client) -> None:
+    others = [client.generate(model=TINY, steps=20, seed=700 + number) for number in range(3)]
+    exact = client.ended(client.generate(1, model=TINY, steps=6, seed=77, deterministic=True))
+    assert torch.equal(client.latents(exact), alone(TINY, 1, 6, 77))
+    again = client.ended(client.generate(1, model=TINY, steps=6, seed=77, deterministic=True, use_cache=False))
+    same = [asset["asset_id"] for job in (exact, again) for asset in job["result"]["assets"]]
+    assert len(set(same)) == 1
+    for other in others:
+        client.ended(other)
 
 
 def test_a_derived_job_decodes_the_kept_latents_again(client: Client) -> None:

@@ -30,6 +30,8 @@ def client(neural: Client) -> Client:
     assert "ORFEAS_TEXT_TO_IMAGE_MODEL" in answer.json()["detail"]
     solid = neural.ended(neural.ask("POST", "/api/v1/generations", json={"prompt": "a cube", "preview": False}))
     assert solid["result"]["method"] == "parametric"
+    info = neural.ask("GET", "/api/models-info").json()
+    assert (info["mode"], info["text_to_image_ready"]) == ("powerful_3d", False)
     write(neural.server.data_dir.parent / PICTURES)
     return neural
 
@@ -114,4 +116,5 @@ def test_v1_makes_pictures_by_the_model_and_capabilities_say_so(client: Client) 
     features = client.ask("GET", "/api/v1/capabilities").json()["features"]
     assert features["text_to_image_model"] == {"available": True, "reason": None}
     assert features["text_to_3d"]["available"]
-    assert client.ask("GET", "/api/models-info").json()["text_to_image_ready"]
+    info = client.ask("GET", "/api/models-info").json()
+    assert (info["mode"], info["text_to_image_ready"]) == ("full_ai", True)
