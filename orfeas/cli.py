@@ -120,11 +120,18 @@ def generate(
         max_pixels=_settings().max_image_pixels, choice=choice, device=device, background=background,
         progress=local.Bar(), profile=profile or _settings().profile,
     )  # fmt: skip
-    for warning in made.warnings:
+    for warning in (*made.warnings, *_without_network(photo, used=background is not None)):
         click.echo(f"Note: {warning}", err=True)
     for path in local.write(target, made.data):
         click.echo(f"Wrote {path}", err=True)
     click.echo(made.summary())
+
+
+def _without_network(photo: Path | None, *, used: bool) -> list[str]:
+    """What is said where a model for backgrounds is set that this process has no device for."""
+    if photo is None or used or _settings().background_model is None:
+        return []
+    return ["ORFEAS_BACKGROUND_MODEL was not used: it runs in 'orfeas serve', or here with --model on a processor."]
 
 
 @main.command()

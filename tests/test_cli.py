@@ -18,6 +18,7 @@ from orfeas.config import Config, ConfigError
 from orfeas.doctor import Check, examine
 from orfeas.version import __version__
 from tests.conftest import DATA
+from tests.gpu.background import write_graph
 
 SUMMARY = re.compile(r"^(\d+) faces, ([\d.]+) x ([\d.]+) x ([\d.]+) mm, watertight, [\d.]+ s$")
 
@@ -160,6 +161,22 @@ def test_a_model_runs_in_the_process_of_the_command_where_the_processor_is_meant
     assert "faces, 100.0 x" in done.stdout
     assert len(trimesh.load_mesh(tmp_path / "m.stl").faces) <= 5_000
     assert "ORFEAS_DEVICE=cpu" in run(*arguments, folder=tmp_path, status=2, **settings).stderr
+
+
+def test_a_model_for_backgrounds_is_used_where_there_is_a_device_and_named_where_there_is_none(tmp_path: Path) -> None:
+    cutter = write_graph(tmp_path / "cutter")
+    settings = {"ORFEAS_BACKGROUND_MODEL": str(cutter), "ORFEAS_MODEL_DIR": str(DATA / "hunyuan3d" / "models")}
+    plain = ("generate", str(DATA / "figure.jpg"), "-o", "m.stl", "--quality", "1")
+    assert "ORFEAS_BACKGROUND_MODEL was not used" in run(*plain, folder=tmp_path, **settings).stderr
+    neural = (*plain, "--model", "hunyuan3d-dit-v2-tiny-turbo")
+    assert "BACKGROUND" not in run(*neural, folder=tmp_path, ORFEAS_DEVICE="cpu", **settings).stderr
+    checks = json.loads(run("doctor", "--json", folder=tmp_path, ORFEAS_DEVICE="cpu", **settings).stdout)
+    found = {check["name"]: check for check in checks}
+    assert (found["backgrounds by a model"]["ok"], found["sentences by a model"]["ok"]) == (True, False)
+    (cutter / "model.onnx").unlink()
+    checks = json.loads(run("doctor", "--json", folder=tmp_path, ORFEAS_DEVICE="cpu", **settings).stdout)
+    found = {check["name"]: check for check in checks}
+    assert "names no folder with an ONNX graph" in found["backgrounds by a model"]["advice"]
 
 
 def test_doctor_fails_for_what_keeps_orfeas_from_working() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 SIDE = 64
 PLAIN = {"size": {"height": SIDE, "width": SIDE}, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
@@ -22,6 +21,7 @@ def prepared(folder: Path, **members: Any) -> Path:
 
 def write_network(folder: Path, labels: tuple[str, ...] = ("background", "subject"), seed: int = 0) -> Path:
     """A SegFormer of 6000 random weights, with safetensors; returns the folder."""
+    import torch
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
     torch.manual_seed(seed)
