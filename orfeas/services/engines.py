@@ -33,7 +33,10 @@ DEFAULT_MODEL_FILES = (f"{SMALLEST}/config.yaml", f"{SMALLEST}/model.fp16.safete
 NOT_LOOKED = "No device has been looked for yet: 'orfeas serve' and 'orfeas worker --queue gpu' do."
 NO_MODEL = "No shape model is installed in the model folder (ORFEAS_MODEL_DIR)."
 PULL = "POST /api/v1/models/{id}/pull or 'orfeas models pull {id}' brings it."
-NOT_EXACT = "Results on MPS differ in the last bits from run to run; leave deterministic out, or use engine embedded."
+NOT_EXACT = (
+    "Results on MPS differ in the last bits from run to run; leave deterministic out, or use engine embedded "
+    "and, where a model removes backgrounds, remove_background never."
+)
 FROM_SOLIDS = "Without a text-to-image model a sentence is built from solids, which needs no shape model."
 ONE_PICTURE = "The embedded engine takes one picture; send image, or install a multi-view model."
 
@@ -170,16 +173,16 @@ class EngineService:
             licence=_terms(model.licence) if model.licence else None,
         )
 
-    def check_deterministic(self, choice: Choice) -> None:
+    def check_deterministic(self, *, on_device: bool) -> None:
         """Refuse to promise equal bits where a device does not keep that.
 
         Raises
         ------
         CapabilityMissingError
-            The model runs on MPS, which has no deterministic products of matrices.
+            A stage runs on MPS, which has no deterministic products of matrices.
         """
         device, _ = self.device()
-        if choice.model is not None and device is not None and device.kind == "mps":
+        if on_device and device is not None and device.kind == "mps":
             raise CapabilityMissingError(
                 NOT_EXACT,
                 errors=[{"pointer": "/deterministic", "detail": NOT_EXACT, "code": CapabilityMissingError.code}],

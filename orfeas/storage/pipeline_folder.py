@@ -50,6 +50,8 @@ def digest_of(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted({path for kind in COUNTED for way in ("", "*/") for path in folder.glob(f"{way}*.{kind}")}):
+        if not path.is_file():  # a link to what is gone, as half a download leaves it
+            continue
         shown = path.stat()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{shown.st_size}\0{shown.st_mtime_ns}\n".encode())
     return f"files:{digest.hexdigest()}"

@@ -23,6 +23,7 @@ from orfeas.services import Services, build_services
 from orfeas.services.generation.options import Options
 from orfeas.services.info import clear_info
 from tests.conftest import DATA
+from tests.gpu.background import write_graph
 
 TINY = DATA / "hunyuan3d" / "models" / "tencent"
 CUDA = Discovery((DeviceFacts("cuda:0", "Card", 12 * 10**9),))
@@ -171,4 +172,16 @@ def test_equal_bits_are_not_promised_where_a_device_does_not_keep_them(serving: 
     with pytest.raises(CapabilityMissingError, match="MPS"):
         services.generation.check(LOCAL, options, Surface.V1)
     services.generation.check(LOCAL, replace(options, engine="embedded"), Surface.V1)
+    services.generation.check(LOCAL, replace(options, deterministic=False), Surface.V1)
+
+
+def test_a_model_for_backgrounds_is_part_of_what_a_device_may_not_keep_exact(serving: Serving, tmp_path: Path) -> None:
+    cutter = write_graph(tmp_path / "cutter")
+    (cutter / "gone.json").symlink_to(tmp_path / "nowhere")
+    found = Discovery((DeviceFacts("mps", "Apple GPU", 12 * 10**9),))
+    services = serving(found, background_model=str(cutter))
+    options = Options(formats=("glb",), deterministic=True, engine="embedded")
+    with pytest.raises(CapabilityMissingError, match="remove_background never"):
+        services.generation.check(LOCAL, options, Surface.V1)
+    services.generation.check(LOCAL, replace(options, remove_background="never"), Surface.V1)
     services.generation.check(LOCAL, replace(options, deterministic=False), Surface.V1)

@@ -203,13 +203,10 @@ class GenerationService:
         return asset, JobInput(asset_id=asset.id, filename=name, original_filename=filename), job_id
 
     def _choice(self, caller: Caller, options: Options) -> Choice:
-        choice = self._engines.choose(
+        return self._engines.choose(
             caller, engine=options.engine, model=options.model, mode=options.mode, views=options.views,
             solids=options.of_solids and (options.picture is not None or self.pictures.models.why_not() is not None),
         )  # fmt: skip
-        if options.deterministic:
-            self._engines.check_deterministic(choice)
-        return choice
 
     def _request(self, caller: Caller, options: Options, images: Images, surface: Surface) -> RunRequest:
         asked = self._asked(caller, options, surface)
@@ -239,6 +236,9 @@ class GenerationService:
             further["repair"] = True
         further |= _told(settled, request)
         request, removed = self._with_background(request)
+        if settled.deterministic:
+            on_device = choice.model is not None or request.background is not None
+            self._engines.check_deterministic(on_device=on_device)
         return _Asked(settled, request, (*warnings, *removed), tuning, further | _background(request))
 
     def _with_background(self, request: ShapeRequest) -> tuple[ShapeRequest, tuple[str, ...]]:
