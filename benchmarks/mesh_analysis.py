@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.report import Goal, Ratio
+from benchmarks.report import Goal, Ratio, current_bytes, peak_bytes
 
 FACES = {"30k": 30_000, "100k": 100_000, "1m": 1_000_000}
 SECONDS_100K = 2.0
@@ -72,13 +70,7 @@ def _theirs(faces: int) -> dict[str, float]:
 
 
 def _timed(work: Callable[[tuple[Any, Any]], Any], mesh: tuple[Any, Any]) -> dict[str, float]:
-    before = _peak_bytes()
+    before = current_bytes()
     start = time.perf_counter()
     work(mesh)
-    return {"seconds": time.perf_counter() - start, "bytes": _peak_bytes() - before, "faces": len(mesh[1])}
-
-
-def _peak_bytes() -> int:
-    """Most memory that this process has had; kilobytes but on macOS, getrusage(2)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return {"seconds": time.perf_counter() - start, "bytes": peak_bytes() - before, "faces": len(mesh[1])}

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 from collections.abc import Sequence
@@ -65,6 +66,20 @@ def _processor() -> str | None:
     except OSError:
         return platform.processor() or None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has had. Linux's own figure, as the one of getrusage(2) outlives an exec."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
+def current_bytes() -> int:
+    """Memory that this process has now."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def document(name: str, figures: dict[str, Goal], ratios: dict[str, Ratio], facts: dict[str, Any]) -> dict[str, Any]:

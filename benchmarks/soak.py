@@ -15,7 +15,7 @@ from orfeas.version import __version__
 
 
 def summary(report: Path) -> dict[str, Any]:
-    """Counts by file, and each survival test with its seconds."""
+    """Counts by file, what tests counted themselves, and each survival test with its seconds."""
     cases = list(ElementTree.parse(report).iter("testcase"))
     ended = {id(case): _end(case) for case in cases}
     return {
@@ -29,12 +29,19 @@ def summary(report: Path) -> dict[str, Any]:
             name: dict(Counter(ended[id(case)] for case in cases if case.get("classname") == name))
             for name in sorted({str(case.get("classname")) for case in cases})
         },
+        "counts": {str(case.get("name")): found for case in cases if (found := _counted(case))},
         "survival": {
             f"{case.get('name')}": {"end": ended[id(case)], "seconds": round(float(case.get("time", 0.0)), 1)}
             for case in cases
             if ".survival." in str(case.get("classname"))
         },
     }
+
+
+def _counted(case: ElementTree.Element) -> dict[str, int]:
+    """The whole numbers among a test's properties."""
+    found = {str(noted.get("name")): str(noted.get("value")) for noted in case.iter("property")}
+    return {name: int(value) for name, value in found.items() if value.isdecimal()}
 
 
 def _end(case: ElementTree.Element) -> str:

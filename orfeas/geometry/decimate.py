@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import fast_simplification
 import numpy as np
 from numpy.typing import NDArray
@@ -48,37 +50,86 @@ def decimate(
     """
     guarded = np.zeros(len(faces), dtype=bool)
     for _ in range(ROUNDS):
-        places, merged, fewer = _pass(vertices, faces, guarded, target, aggressiveness, keep_border=keep_border)
-        bad = torn(fewer, len(vertices)) if keep_manifold else np.zeros(0, dtype=bool)
+        found = _Pass.of(vertices, faces, guarded, target, aggressiveness, keep_border=keep_border)
+        bad = torn(found.faces, len(found.vertices)) if keep_manifold else np.zeros(0, dtype=bool)
         if not bad.any():
             break
-        guarded |= bad[merged[faces]].any(axis=1)
+        guarded |= found.made_of(bad)
         if guarded.sum() >= target:
             break
-    used, fewer = compact(fewer, len(places))
-    return places[used], fewer
+    used, fewer = compact(found.faces, len(found.vertices))
+    return found.vertices[used], fewer
 
 
-def _pass(
-    vertices: Vertices, faces: Faces, guarded: Mask, target: int, aggressiveness: float, *, keep_border: bool
-) -> tuple[Vertices, NDArray[np.intp], Faces]:
-    """Simplify all faces but the guarded: places of all vertices, the one each was merged into, faces."""
-    free = faces[~guarded]
-    goal = target - int(guarded.sum())
-    points, triangles, collapses = fast_simplification.simplify(
-        np.ascontiguousarray(vertices, dtype=np.float64),
-        np.ascontiguousarray(free, dtype=np.int32),
-        target_count=max(goal, 1),
-        agg=aggressiveness,
-        return_collapses=True,
-        preserve_border=keep_border or bool(guarded.any()),
-    )
-    merged = _roots(len(vertices), np.asarray(collapses))
-    left = merged[free]
-    names, _ = compact(left[~collapsed(left)], len(vertices))
-    places = vertices.copy()
-    places[names] = points
-    return places, merged, np.concatenate([names[np.asarray(triangles, dtype=np.int64)], faces[guarded]])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pass:
+    """What became of all faces but the guarded, and these behind it.
+
+    Attributes
+    ----------
+    vertices, faces : (n, 3) float, (m, 3) int
+        The surface.
+    before : (k, 3) int
+        Faces of the original.
+    guarded : (k,) bool
+        Those that had to stay.
+    collapses : (c, 2) int
+        Vertices of the original, those that stayed and those that went, in order.
+    """
+
+    vertices: Vertices
+    faces: Faces
+    before: Faces
+    guarded: Mask
+    collapses: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        vertices: Vertices,
+        faces: Faces,
+        guarded: Mask,
+        target: int,
+        aggressiveness: float,
+        *,
+        keep_border: bool,
+    ) -> _Pass:
+        some = bool(guarded.any())
+        points, triangles, collapses = fast_simplification.simplify(
+            np.ascontiguousarray(vertices, dtype=np.float64),
+            np.ascontiguousarray(faces[~guarded] if some else faces, dtype=np.int32),
+            target_count=max(target - int(guarded.sum()), 1),
+            agg=aggressiveness,
+            return_collapses=True,
+            preserve_border=keep_border or some,
+        )
+        fewer = np.asarray(triangles, dtype=np.int64)
+        made = cls(np.asarray(points), fewer, faces, guarded, np.asarray(collapses))
+        return made._with_guarded(vertices) if some else made
+
+    def _with_guarded(self, vertices: Vertices) -> _Pass:
+        """Under the names of the original, with the faces that stayed."""
+        names = self._names(self._merged(len(vertices)))
+        places = vertices.copy()
+        places[names] = self.vertices
+        return replace(self, vertices=places, faces=np.concatenate([names[self.faces], self.before[self.guarded]]))
+
+    def made_of(self, vertices: Mask) -> Mask:
+        """Faces of the original one of whose corners became one of these vertices of the result."""
+        merged = self._merged(int(self.before.max()) + 1)
+        if self.guarded.any():
+            return np.asarray(vertices[merged[self.before]].any(axis=1))
+        bad = np.zeros(len(merged), dtype=bool)
+        bad[self._names(merged)[np.flatnonzero(vertices)]] = True
+        return np.asarray(bad[merged[self.before]].any(axis=1))
+
+    def _merged(self, count: int) -> NDArray[np.intp]:
+        return _roots(count, self.collapses)
+
+    def _names(self, merged: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The vertex of the original for each that the simplifier gave back."""
+        left = merged[self.before[~self.guarded]]
+        return compact(left[~collapsed(left)], len(merged))[0]
 
 
 def _roots(count: int, collapses: NDArray[np.int32]) -> NDArray[np.intp]:

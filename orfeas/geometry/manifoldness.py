@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from orfeas.geometry.mesh import Faces
 
+LONGEST_WALK = 64  # steps around a vertex; beyond, steps that double are faster
+
 Indices = NDArray[np.intp]
 
 
@@ -122,7 +124,7 @@ def topology(faces: Faces) -> Topology:
         boundary_edges=int((edges.count == 1).sum()),
         non_manifold_edges=int((edges.count > 2).sum()),
         inverted_edges=int(inverted.sum()),
-        fan_count=int(fans(faces, one, two)[0]),
+        fan_count=_fan_count(faces, one, two),
     )
 
 
@@ -197,6 +199,34 @@ def fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int3
     at_tail = np.where(opposite, after[two], two)
     at_head = np.where(opposite, two, after[two])
     return parts(len(tail), np.concatenate([one, after[one]]), np.concatenate([at_tail, at_head]))
+
+
+def _fan_count(faces: Faces, one: Indices, two: Indices) -> int:
+    """The number of fans; where each vertex of a closed, oriented surface has one, a walk around it tells."""
+    tail = faces.ravel()
+    if 2 * len(one) == len(tail) and (tail[one] != tail[two]).all():
+        degree = np.bincount(tail)
+        if _single_fans(_twin(one, two), tail, degree):
+            return int(np.count_nonzero(degree))
+    return fans(faces, one, two)[0]
+
+
+def _single_fans(twin: NDArray[np.int32], tail: Indices, degree: Indices) -> bool:
+    """Whether walks around all vertices come back after as many steps as there are corners; False if one is long."""
+    before = np.arange(len(twin), dtype=np.int32).reshape(-1, 3)[:, [2, 0, 1]].ravel()
+    start = np.empty(len(degree), dtype=np.int32)
+    start[tail] = np.arange(len(tail), dtype=np.int32)  # any corner of each vertex
+    start, left = start[degree > 0], degree[degree > 0]
+    here = start
+    for step in range(1, LONGEST_WALK):
+        here = twin[before[here]]
+        back = here == start
+        if (left[back] != step).any():
+            return False
+        here, start, left = here[~back], start[~back], left[~back]
+        if len(here) == 0:
+            return True
+    return False
 
 
 def _turns(twin: NDArray[np.int32]) -> tuple[int, NDArray[np.int32]]:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import trimesh
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from orfeas.geometry.measures import signed_volume
-from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.mesh import Mesh, Vertices
 from tests.geometry import solids
 
 Damage = Callable[[Mesh, np.random.Generator], Mesh]
+UNITS = (0.001, 25.4, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,11 @@ class Shape:
         return signed_volume(self.mesh.vertices, self.mesh.faces)
 
 
-def handled(handles: int, faces: int) -> Mesh:
-    """A plate of about so many faces with a number of round holes through it."""
+def handled(handles: int, faces: int, size: tuple[float, float, float] = (30.0, 30.0, 8.0)) -> Mesh:
+    """A plate of about so many faces with a number of round holes through it, which make it longer."""
     from manifold3d import Manifold
 
-    plate = Manifold.cube((30.0 * max(handles, 1), 30.0, 8.0))
+    plate = Manifold.cube((size[0] * max(handles, 1), *size[1:]))
     for k in range(handles):
         plate -= Manifold.cylinder(20.0, 7.0, circular_segments=48).translate((30.0 * k + 15.0, 15.0, -5.0))
     length = (plate.surface_area() / faces * 2.3) ** 0.5
@@ -42,23 +44,18 @@ def handled(handles: int, faces: int) -> Mesh:
 def shape(kind: str, faces: int, seed: int = 0) -> Shape:
     """A closed shape of about so many faces."""
     if kind == "ball":
-        level = max(1, round(np.log(faces / 20) / np.log(4)))
-        return Shape(solids.bumpy(solids.ball(40.0, level), seed), 0)
+        return Shape(solids.bumpy(solids.even_ball(40.0, faces), seed), 0)
     if kind == "torus":
         minor = max(8, round((faces / 4) ** 0.5))
         return Shape(solids.torus(2 * minor, minor), 1)
     if kind == "shell":
-        level = max(1, round(np.log(faces / 40) / np.log(4)))
-        return Shape(solids.together(solids.ball(40.0, level), solids.inside_out(solids.ball(38.5, level))), 0)
+        outer, inner = (solids.even_ball(radius, faces // 2) for radius in (40.0, 38.5))
+        return Shape(solids.together(outer, solids.inside_out(inner)), 0)
     if kind == "bodies":
-        level = max(1, round(np.log(faces / 60) / np.log(4)))
-        balls = [solids.ball(10.0, level, at=(25.0 * k, 3.0 * k, 0.0)) for k in range(3)]
+        balls = [solids.even_ball(10.0, faces // 3, at=(25.0 * k, 3.0 * k, 0.0)) for k in range(3)]
         return Shape(solids.together(*balls), 0)
     if kind == "plate":
-        made = trimesh.creation.box((60.0, 40.0, 0.8))
-        while len(made.faces) * 4 <= faces:
-            made = made.subdivide()
-        return Shape(solids.of(made), 0)
+        return Shape(handled(0, faces, (60.0, 40.0, 0.8)), 0)
     return Shape(handled(int(kind[-1]), faces), int(kind[-1]))
 
 
@@ -134,7 +131,7 @@ def spikes(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 def units(mesh: Mesh, rng: np.random.Generator) -> Mesh:
     """Metres, inches or micrometres taken for millimetres."""
-    return mesh.moved(mesh.vertices * float(rng.choice([0.001, 25.4, 1000.0])))
+    return mesh.moved(mesh.vertices * float(rng.choice(UNITS)))
 
 
 DAMAGES: dict[str, Damage] = {
@@ -154,3 +151,33 @@ def damaged(mesh: Mesh, kinds: set[str], seed: int) -> Mesh:
         if kind in kinds:
             mesh = DAMAGES[kind](mesh, rng)
     return mesh
+
+
+def away(mesh: Mesh, hurt: Mesh, kinds: set[str]) -> Vertices:
+    """Vertices of the damaged mesh, before its faces were torn apart, that no damage has touched.
+
+    All of their faces are as they were, whichever way they wind, and they are clear of a body that sticks in.
+    """
+    mesh = mesh.moved(mesh.vertices * _factor(mesh, hurt)) if "units" in kinds else mesh
+    before, after = _face_keys(mesh), _face_keys(hurt)
+    touched = [mesh.vertices[mesh.faces[~np.isin(before, after)]], hurt.vertices[hurt.faces[~np.isin(after, before)]]]
+    damage = np.unique(np.concatenate(touched).reshape(-1, 3), axis=0)
+    if len(damage) == 0:
+        return mesh.vertices
+    distance, _ = cKDTree(damage).query(mesh.vertices)
+    radius = 0.13 * float(np.linalg.norm(np.ptp(hurt.vertices, axis=0))) if "overlap" in kinds else 0.0
+    return mesh.vertices[distance > radius]
+
+
+def _factor(mesh: Mesh, hurt: Mesh) -> float:
+    """Which wrong unit was taken."""
+    ratio = float(np.ptp(hurt.vertices, axis=0).max() / np.ptp(mesh.vertices, axis=0).max())
+    return min(UNITS, key=lambda factor: abs(np.log(ratio / factor)))
+
+
+def _face_keys(mesh: Mesh) -> NDArray[np.void]:
+    """A name for each face that its places alone decide."""
+    corners = mesh.vertices[mesh.faces] + 0.0
+    order = np.lexsort(corners.transpose(2, 0, 1), axis=1)
+    ordered = np.ascontiguousarray(np.take_along_axis(corners, order[:, :, None], axis=1).reshape(-1, 9))
+    return ordered.view(np.dtype((np.void, 72))).ravel()

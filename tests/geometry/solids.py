@@ -32,6 +32,25 @@ def ball(radius: float = 1.0, subdivisions: int = 3, at: tuple[float, float, flo
     return of(solid)
 
 
+def even_ball(radius: float, faces: int, at: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Mesh:
+    """A ball of about so many faces: the icosahedron's, each divided into n^2 equal ones."""
+    count = max(1, round((faces / 20) ** 0.5))
+    row, column = np.nonzero(np.tri(count + 1, dtype=bool))
+    number = np.full((count + 2, count + 2), -1)
+    number[row, column] = np.arange(len(row))
+    up = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:]], axis=-1).reshape(-1, 3)
+    down = np.stack([number[:-1, :-1], number[1:, 1:], number[:-1, 1:]], axis=-1).reshape(-1, 3)
+    grid = np.concatenate([up, down])
+    grid = grid[(grid >= 0).all(axis=1)]
+    weights = np.stack([count - row, row - column, column], axis=1) / count
+    solid = trimesh.creation.icosahedron()
+    places = np.einsum("gc,fci->fgi", weights, solid.vertices[solid.faces]).reshape(-1, 3)
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    _, first, group = np.unique(places.round(9), axis=0, return_index=True, return_inverse=True)
+    each = np.arange(len(solid.faces))[:, None, None] * len(row) + grid
+    return Mesh(places[first] * radius + np.array(at), group.ravel()[each.reshape(-1, 3)].astype(np.int64))
+
+
 def torus(major: int = 48, minor: int = 24) -> Mesh:
     """A torus of radii 1 and 0.4 around z."""
     return of(trimesh.creation.torus(1.0, 0.4, major_sections=major, minor_sections=minor))

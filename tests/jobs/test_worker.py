@@ -19,11 +19,29 @@ import pytest
 from orfeas.domain.caller import LOCAL
 from orfeas.domain.mesh_specs import Analyze, ReadMesh
 from orfeas.jobs.jobs import Jobs
-from orfeas.jobs.plan import Node, Plan
+from orfeas.jobs.plan import Node, Plan, Source
 from orfeas.jobs.views import JobState, JobView
 from orfeas.jobs.wakeups import LocalWakeups
+from orfeas.services.plans.meshes import (
+    REQUESTS,
+    AnalyzeRequest,
+    ConvertRequest,
+    ExportRequest,
+    HollowRequest,
+    MeshRequest,
+    OptimizeRequest,
+    OrientRequest,
+    RepairRequest,
+    SimplifyRequest,
+    StoredMesh,
+)
+from orfeas.services.plans.renders import RenderRequest, TurntableRequest
+from orfeas.services.plans.texture import TextureRequest
+from orfeas.stages.all import MODULES
+from orfeas.stages.registry import IMPLEMENTATIONS
 from tests.jobs.conftest import STAGES, Engine
 from tests.jobs.engine_stages import AddIo, Slow, Trouble, chain, plan
+from tests.routes.solids import ball, stl
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
@@ -245,3 +263,58 @@ def test_mesh_work_that_needs_more_memory_than_it_may_use_ends_its_own_job_only(
     large, small = read(2_000_000), read(4)
     assert _code(workers.ended(large)) == "stage_memory"
     assert workers.ended(small).state is JobState.SUCCEEDED
+
+
+SPECS = {name: spec for name, (spec, _) in IMPLEMENTATIONS.items() if MODULES}
+OPERATIONS: dict[str, MeshRequest] = {
+    "mesh.read": AnalyzeRequest(),
+    "mesh.analyze": AnalyzeRequest(),
+    "mesh.repair": RepairRequest(aggressive=True),
+    "mesh.simplify": SimplifyRequest(target_reduction=0.5),
+    "mesh.scale": OptimizeRequest(),
+    "mesh.orient": OrientRequest(),
+    "mesh.hollow": HollowRequest(wall_mm=2.0, grid=32),
+    "mesh.place": OptimizeRequest(),
+    "mesh.export": ConvertRequest(formats=("glb",)),
+    "mesh.verify": ConvertRequest(formats=("off",)),
+    "mesh.assemble": ExportRequest(formats=("glb",), collision="convex_parts"),
+    "mesh.texture": TextureRequest(mode="material", material="metal", formats=("glb",)),
+    "render.picture": RenderRequest(width=64, height=64),
+    "render.turntable": TurntableRequest(width=64, height=64, frames=8),
+}
+"""A request that needs each stage of meshes."""
+
+
+@pytest.mark.parametrize(
+    "what, code", [("crash", "stage_crashed"), ("memory", "stage_memory"), ("hang", "stage_timeout")]
+)
+def test_a_failing_library_ends_the_job_of_any_mesh_operation_by_name_and_no_other(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, code: str
+) -> None:
+    trouble = tmp_path / "trouble"
+    trouble.write_text("none")
+    monkeypatch.setenv("TEST_TROUBLE", str(trouble))
+    process = workers.start(module="tests.jobs.mesh_trouble")
+
+    def ended(request: MeshRequest, radius: float) -> JobView:
+        source = workers.engine.source(stl(ball(radius, 2)))  # another one each time, as results are kept
+        asked = request.plan(StoredMesh(source, "stl", "z", "part", 10_000))
+        return workers.ended(workers.engine.create(asked), 60.0)
+
+    for number, (name, request) in enumerate(OPERATIONS.items()):
+        trouble.write_text(f"{name} {what}")
+        with monkeypatch.context() as patch:
+            if what == "hang":
+                patch.setattr(SPECS[name], "timeout_s", 0.5)
+            failed = ended(request, 20.0 + number)
+        assert _code(failed) == code, (name, failed)
+        trouble.write_text("none")
+        assert ended(AnalyzeRequest(), 60.0 + number).state is JobState.SUCCEEDED, name
+    assert process.poll() is None
+
+
+def test_every_stage_of_every_request_on_meshes_is_among_them() -> None:
+    given = StoredMesh(Source("0" * 64, "0" * 64), "stl", "z", "part", 10_000)
+    used = {node.spec.name for request in OPERATIONS.values() for node in request.plan(given).nodes()}
+    assert {type(request) for request in OPERATIONS.values()} == set(REQUESTS.values())
+    assert used == set(OPERATIONS)

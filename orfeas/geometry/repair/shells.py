@@ -18,6 +18,7 @@ FLOATER_SHARE = 0.005
 BALL = 6.0 * np.pi**0.5  # area^1.5 / volume of a ball: the size of what has no volume yet
 MOST_BODIES = 200  # that are told from cavities, and united, one by one
 FLAT = 1e-6  # of the volume of a ball with the same area: less is none
+POINTS = 5  # of a body, by which it is found inside another one
 OVERLAP = 1e-6  # of the volume: bodies that share less only touch
 
 Floats = NDArray[np.float64]
@@ -110,14 +111,14 @@ class Nesting:
 
 
 def _holder(state: State, body: NDArray[np.int32], volume: Floats, index: int, low: Vertices, high: Vertices) -> int:
-    """The smallest body around another one: around all of a few of its points."""
+    """The smallest body around another one: around most of a few of its points, as a spike may stick out."""
     boxes = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
     boxes[index] = False
     mine = state.faces[body == index]
-    points = state.vertices[mine[np.linspace(0, len(mine) - 1, 3).astype(np.intp), 0]]
+    points = state.vertices[mine[np.linspace(0, len(mine) - 1, POINTS).astype(np.intp), 0]]
     for other in sorted(np.flatnonzero(boxes).tolist(), key=lambda k: abs(volume[k])):
         around = state.faces[body == other]
-        if all(abs(winding_number(point, state.vertices, around)) > 0.5 for point in points):
+        if sum(abs(winding_number(point, state.vertices, around)) > 0.5 for point in points) * 2 > POINTS:
             return int(other)
     return -1
 
