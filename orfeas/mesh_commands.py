@@ -67,7 +67,7 @@ def target(path: Path, output: Path | None, formats: tuple[str, ...]) -> tuple[s
 
 def _stored(config: Config, path: Path, data: bytes) -> StoredMesh:
     try:
-        found = sniff_mesh(data)
+        found = sniff_mesh(data, path.suffix.lower().lstrip("."))
     except NoFacesError as error:
         raise EmptyMeshError(f"There is nothing in {path.name}: {error}.") from error
     except BrokenMeshError as error:

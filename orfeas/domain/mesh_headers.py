@@ -37,14 +37,16 @@ class NoFacesError(BrokenMeshError):
     """The file is what it says, and holds nothing."""
 
 
-def sniff_mesh(data: bytes) -> MeshHeader:
-    """The format of a mesh file by its content.
+def sniff_mesh(data: bytes, extension: str = "") -> MeshHeader:
+    """The format of a mesh file by its content; the extension of its name only helps to say what is wrong.
 
     Raises
     ------
     BrokenMeshError
         It is none of stl, obj, ply, off, glb, gltf, 3mf and dae, or its header contradicts its size.
     """
+    if not data:
+        raise NoFacesError("it has no bytes")
     head = data[:HEAD_BYTES]
     for matches, read in _READERS:
         if matches(head):
@@ -55,6 +57,11 @@ def sniff_mesh(data: bytes) -> MeshHeader:
         return _ascii_stl(data)
     if _OBJ_VERTEX.search(head):
         return _obj(data)
+    if extension == "stl" and len(data) >= STL_HEADER_BYTES:
+        raise BrokenMeshError(
+            f"a binary stl with the count in its header has {_binary_stl_size(data)} bytes, this one {len(data)}; "
+            "it is damaged, incomplete or no stl"
+        )
     raise BrokenMeshError("the content is none of stl, obj, ply, off, glb, gltf, 3mf and dae")
 
 

@@ -47,6 +47,7 @@ class Repair(StageSpec):
     """A closed surface of a damaged one; `aggressive` makes a new surface where nothing else helps."""
 
     name: ClassVar[str] = "mesh.repair"
+    version: ClassVar[int] = 2
     weight: ClassVar[int] = 5
     timeout_s: ClassVar[float] = 600.0
     keep: ClassVar[Keep] = Keep.INTERMEDIATE

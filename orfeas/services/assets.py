@@ -119,9 +119,9 @@ class AssetService:
 
     def _store(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
         extension = _extension(named)
-        if not data:
+        if not data and extension not in MESH_FORMATS:
             raise InvalidImageError("The file is empty; choose one that holds an image.")
-        if sniff_image(data[:16]) or extension in FAMILIES:
+        if extension in FAMILIES or (sniff_image(data[:16]) and extension not in MESH_FORMATS):
             return self._store_image(caller, data, named, shown=shown)
         if extension and extension not in MESH_FORMATS:
             raise UnsupportedMediaTypeError(
@@ -349,13 +349,14 @@ def _wrong(pointer: str, detail: str) -> InvalidRequestError:
 
 
 def _mesh_header(data: bytes, named: str | None, max_faces: int) -> MeshHeader:
+    extension = _extension(named)
     try:
-        header = sniff_mesh(data)
+        header = sniff_mesh(data, extension)
     except NoFacesError as error:
         raise EmptyMeshError(f"There is nothing in the file: {error}.") from error
     except BrokenMeshError as error:
-        raise UnreadableMeshError(f"The file is neither an image nor a mesh that can be read: {error}.") from error
-    extension = _extension(named)
+        wanted = "no mesh" if extension in MESH_FORMATS else "neither an image nor a mesh"
+        raise UnreadableMeshError(f"The file is {wanted} that can be read: {error}.") from error
     if extension and extension != header.format:
         raise UnreadableMeshError(f"The file is named .{extension[:20]}, but its content is {header.format}.")
     if header.faces is not None and header.faces > max_faces:

@@ -16,15 +16,19 @@ from orfeas.geometry.analysis import analyze
 from orfeas.geometry.assembly import Assembly, Model, as_mesh
 from orfeas.geometry.exports import Collision
 from orfeas.geometry.formats.models import Unit
+from orfeas.geometry.manifoldness import topology
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.repair import Repaired
 from orfeas.geometry.scale import UpAxis, turn, turn_back
+from orfeas.geometry.weld import by_position
 from orfeas.stages.registry import Progress, Result, implements
 
 Y_OF_Z = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 """From z up to y up, as `scale.turn_back`."""
 LOOK = {"auto": None, "true": True, "false": False}
 STILL_OPEN = "The mesh is still open; ask for aggressive to have a new surface made."
+PARTS_MEET = "Each part is closed, but parts share edges; ask for aggressive to have them made one."
+MADE_ONE = "Parts that share edges were made one."
 OPEN_IN_THE_END = "The mesh could not be closed, not even by a new surface."
 
 
@@ -63,18 +67,27 @@ def look(model: Model, spec: Analyze, on_progress: Progress) -> Result:
 def repair(model: Model, spec: Repair, on_progress: Progress) -> Result:
     """A closed surface of each part; what was done is told for all together."""
     parts = model.parts if isinstance(model, Assembly) else ()
-    if not parts:
-        done = [_mended(as_mesh(model), spec, on_progress)]
-        mended: Model = done[0].mesh
-    else:
-        done = [_mended(part.mesh, spec, on_progress) for part in parts]
+    done = [_mended(part.mesh, spec, on_progress) for part in parts] or [_mended(as_mesh(model), spec, on_progress)]
+    mended: Model = done[0].mesh
+    if parts:
         mended = Assembly(tuple(replace(part, mesh=found.mesh) for part, found in zip(parts, done, strict=True)))
-    report = _together(done)
-    if not report["is_watertight"]:
+    closed, warnings = all(found.is_watertight for found in done), []
+    if closed and len(parts) > 1 and not _closed_together(mended):
+        # A file of them would be open for whoever merges equal places.
+        closed, warnings = False, [PARTS_MEET]
         if spec.aggressive:
-            raise OpenMeshError(OPEN_IN_THE_END)
-        report["warnings"] = [STILL_OPEN]
-    return Result(mended, report)
+            done, warnings = [_mended(as_mesh(model), spec, on_progress)], [MADE_ONE]
+            mended, closed = done[0].mesh, done[0].is_watertight
+    elif not closed:
+        warnings = [STILL_OPEN]
+    if spec.aggressive and not closed:
+        raise OpenMeshError(OPEN_IN_THE_END)
+    return Result(mended, {**_together(done), "is_watertight": closed, **({"warnings": warnings} if warnings else {})})
+
+
+def _closed_together(model: Model) -> bool:
+    whole = as_mesh(model)
+    return topology(by_position(whole.vertices, whole.faces)[1]).is_watertight
 
 
 def facts(model: Model) -> dict[str, object]:
@@ -105,7 +118,6 @@ def _together(done: list[Repaired]) -> dict[str, Any]:
     changes = [found.volume_change for found in done]
     return {
         "operations": list(operations.values()),
-        "is_watertight": all(found.is_watertight for found in done),
         "volume_change": changes[0] if len(changes) == 1 else None,
         "max_deviation_mm": max(found.max_deviation_mm for found in done),
         "mean_deviation_mm": sum(found.mean_deviation_mm for found in done) / len(done),

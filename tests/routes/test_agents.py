@@ -331,6 +331,12 @@ def test_intelligent_generation_refuses_as_an_upload_does(client):
     assert (broken.status_code, broken.json()["code"]) == (400, "invalid_image")
 
 
+def test_intelligent_generation_refuses_a_format_that_cannot_be_written_here(client, data):
+    picture = {"image": ("star.png", (data / "star.png").read_bytes())}
+    refused = client.post("/api/agents/intelligent-generation", files=picture, data={"format": "fbx"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "format_unavailable")
+
+
 # tasks
 
 

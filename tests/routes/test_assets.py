@@ -216,7 +216,7 @@ def test_an_uploaded_mesh_has_other_formats_and_a_picture(client: FlaskClient, w
     assert sorted(loaded.extents * 1000.0) == pytest.approx([10.0, 10.0, 10.0])
     assert Image.open(BytesIO(client.get(mesh["preview"]).data)).size == (512, 512)
     assert client.get("/api/v1/jobs").get_json()["items"] == []
-    assert code(client.get(f"{mesh['content']}?format=usdz")) == (422, "format_unavailable")
+    assert code(client.get(f"{mesh['content']}?format=fbx")) == (422, "format_unavailable")
 
 
 def test_a_mesh_that_only_looks_right_is_told_when_it_is_read(client: FlaskClient, working: None) -> None:

@@ -130,7 +130,7 @@ def test_a_failed_job_gives_its_problem(client, upload, finished):
     "name, status",
     [
         ("..%2f..%2fetc%2fpasswd", 404), ("%2e%2e%2fmodel.stl", 404), ("..%5c..%5cmodel.stl", 404), ("....", 404),
-        ("model.stl%00.png", 404), ("%2fetc%2fpasswd.stl", 404), ("model.exe", 400), ("model.usdz", 422),
+        ("model.stl%00.png", 404), ("%2fetc%2fpasswd.stl", 404), ("model.exe", 400), ("model.fbx", 422),
         ("other.stl", 404), ("model_6f1c2a9e-4d1b-4a53-9a55-0c1f6f1a7b21.stl", 404), ("model_r9.stl", 404),
     ],
 )  # fmt: skip

@@ -208,7 +208,7 @@ def test_derive_refuses_what_it_cannot_do(client: FlaskClient, finished: Any, up
     for wrong in ({"seed": 1}, {"target_faces": 99}, {"octree_resolution": 513}, {"formats": []}, {"formats": ["exe"]}):
         assert code(client.post(url, json=wrong)) == (422, "invalid_request")
     assert code(client.post(url, json={"require": {"watertight": "perhaps"}})) == (422, "invalid_request")
-    assert code(client.post(url, json={"formats": ["usdz"]})) == (422, "format_unavailable")
+    assert code(client.post(url, json={"formats": ["fbx"]})) == (422, "format_unavailable")
     assert code(client.post(url, data="x", content_type="text/plain")) == (415, "unsupported_media_type")
     client.post("/api/v1/cache/clear", json={"tier": "latents"})
     assert code(client.post(url, json={"target_faces": 500})) == (409, "latent_gone")
@@ -238,7 +238,7 @@ def test_the_result_is_the_main_file_and_is_converted_on_demand(
     assert client.get(f"{url}?format=OFF").data.startswith(b"OFF")
     assert client.get(job["links"]["self"]).get_json() == job
     assert len(client.get("/api/v1/jobs").get_json()["items"]) == 1
-    assert code(client.get(f"{url}?format=usdz")) == (422, "format_unavailable")
+    assert code(client.get(f"{url}?format=fbx")) == (422, "format_unavailable")
     assert code(client.get(f"{url}?format=exe")) == (422, "invalid_request")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import struct
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,3 +299,31 @@ def test_files_that_claim_more_than_any_memory_holds_are_refused_when_they_arriv
     client: FlaskClient, name: str, data: bytes, wanted: tuple[int, str]
 ) -> None:
     assert code(client.post("/api/v1/uploads", data={"file": (BytesIO(data), name)})) == wanted
+
+
+REAL = sorted(path for path in (Path(__file__).parents[1] / "data" / "meshes").iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_files_of_other_programs_are_analysed_and_mended(client: FlaskClient, finished: Any, path: Path) -> None:
+    """None of them is an unexpected error, and all come out closed."""
+    asset_id = store(client, path.read_bytes(), path.name)
+    before = finished(ask(client, "analyze", asset_id))["result"]["measures"]
+    assert before["face_count"] > 0
+    job = finished(ask(client, "repair", asset_id, aggressive=True))
+    after = job["result"]["after"]
+    assert (job["result"]["is_watertight"], after["is_watertight"]) == (True, True)
+    assert after["volume"] > 0
+
+
+def test_parts_that_lie_on_one_another_are_told_and_made_one_where_that_is_asked_for(
+    client: FlaskClient, finished: Any
+) -> None:
+    """Assimp wrote two parts of the robot to the same place."""
+    asset_id = store(client, next(path for path in REAL if path.name == "assimp_robot.3mf").read_bytes(), "robot.3mf")
+    apart = finished(ask(client, "repair", asset_id))
+    assert (apart["result"]["is_watertight"], apart["result"]["after"]["is_watertight"]) == (False, False)
+    assert "share edges" in apart["warnings"][0]
+    one = finished(ask(client, "repair", asset_id, aggressive=True, require={"watertight": True}))
+    assert "made one" in one["warnings"][0]
+    assert one["result"]["after"]["body_count"] == 1

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.imaging import pictures
 from tests.routes import meshes, solids
 from tests.routes.reading import ReadingClient
 
@@ -201,3 +202,17 @@ def test_what_takes_longer_than_the_client_waits_is_202(client: FlaskClient) -> 
     assert started["status"] == "processing"
     assert answer.headers["Location"] == f"/api/job-status/{started['job_id']}"
     assert client.get(f"{answer.headers['Location']}?wait=30").get_json()["status"] == "completed"
+
+
+def test_what_is_wrong_with_a_file_is_said_for_meshes(client: FlaskClient) -> None:
+    for name, data, problem, words in (
+        ("a.stl", b"", "empty_mesh", "no bytes"),
+        ("a.stl", meshes.stl()[:-10], "unreadable_mesh", "has 284 bytes, this one 274"),
+        ("a.stl", pictures.png(), "unreadable_mesh", "no mesh that can be read"),
+        ("a.stl", b"a text of some length, " * 9, "unreadable_mesh", "no stl"),
+    ):
+        stl_answer = post(client, "analyze", data, name)
+        v1_answer = client.post("/api/v1/meshes/analyze", data={"input": (BytesIO(data), name)})
+        for answer in (stl_answer, v1_answer):
+            assert code(answer) == (422, problem)
+            assert words in answer.get_json()["detail"]

@@ -32,7 +32,7 @@ def test_what_no_engine_here_can_do_is_refused_on_both_surfaces(surface, members
         checked(asked(**members), surface)
 
 
-@pytest.mark.parametrize("name", ["usdz", "fbx", "blend"])
+@pytest.mark.parametrize("name", ["fbx", "blend"])
 def test_a_format_without_writer_is_refused_with_the_others(name):
     with pytest.raises(FormatUnavailableError) as refusal:
         checked(Options(formats=("glb", name)), Surface.V1)
