@@ -23,7 +23,7 @@ def test_malformed_uploads_are_refused_and_no_process_is_lost(server: Server, da
                 assert 400 <= answer.status_code < 500, (path, name, answer.text)
                 assert answer.headers["Content-Type"] == "application/problem+json"
                 assert answer.json()["code"] in {
-                    "invalid_image", "image_active_content", "unsupported_media_type", "unreadable_mesh",
+                    "invalid_image", "image_active_content", "unsupported_media_type", "unreadable_mesh", "empty_mesh",
                 }  # fmt: skip
         form = {"quality": "1", "formats": "stl", "preview": "false"}
         files = {"image": ("star.png", (data / "star.png").read_bytes())}
