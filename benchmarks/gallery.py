@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw
 
 from benchmarks.drawings import DRAWINGS
 from orfeas.geometry import inflate, relief, scale, simplify, subject, surface, texture
+from orfeas.geometry.illustration import thumbnail
 from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.render import render
+from orfeas.geometry.rendering import Framing
 
 TILE = 360
 ROWS_PER_SHEET = 6
@@ -67,7 +68,7 @@ def measures(mesh: Mesh, method: str, seconds: float, warnings: list[str]) -> di
 def row(picture: Image.Image, mesh: Mesh, label: str) -> NDArray[np.uint8]:
     """The input and the views, side by side."""
     tiles = [picture.convert("RGBA").resize((TILE, TILE))]
-    tiles += [Image.fromarray(render(mesh, width=TILE, height=TILE, azimuth_deg=a, elevation_deg=e)) for a, e in VIEWS]
+    tiles += [Image.fromarray(thumbnail(mesh, width=TILE, height=TILE, framing=Framing(a, e))) for a, e in VIEWS]
     strip = Image.new("RGBA", (TILE * len(tiles), TILE), PAGE)
     for i, tile in enumerate(tiles):
         strip.alpha_composite(tile, (TILE * i, 0))

@@ -22,7 +22,7 @@ from orfeas.geometry.parametric import build
 from orfeas.geometry.rendering import Framing, Studio, render_model
 
 TILE = 300
-SAMPLE, SCENE = "a vase", "a red mug on a wooden table"
+SAMPLE, SCENE = "a vase", "a red mug and a glass bottle on a wooden table"
 VIEW = Framing(30.0, 22.0)
 
 Picture = NDArray[np.uint8]

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from orfeas.domain.prompt import parse
+from orfeas.geometry.illustration import thumbnail
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.parametric import build
-from orfeas.geometry.render import render
+from orfeas.geometry.rendering import Framing
 from orfeas.geometry.simplify import simplify_to
 from orfeas.geometry.subject import Subject, prepare
 from orfeas.geometry.texturing import Projected, project
@@ -36,7 +37,7 @@ TEXELS = 1024
 def photos(mesh: Mesh) -> dict[str, Subject]:
     """Pictures of a model from its four sides, cut out."""
     return {
-        side: prepare(render(mesh, width=PHOTO, height=PHOTO, azimuth_deg=azimuth, elevation_deg=0.0))
+        side: prepare(thumbnail(mesh, width=PHOTO, height=PHOTO, framing=Framing(azimuth, 0.0)))
         for side, azimuth in SIDES.items()
     }
 
@@ -44,7 +45,7 @@ def photos(mesh: Mesh) -> dict[str, Subject]:
 def tile(mesh: Mesh, view: tuple[float, float], label: str) -> NDArray[np.uint8]:
     """A labelled picture."""
     page = Image.new("RGB", (TILE, TILE), PAGE)
-    made = Image.fromarray(render(mesh, width=TILE, height=TILE, azimuth_deg=view[0], elevation_deg=view[1]))
+    made = Image.fromarray(thumbnail(mesh, width=TILE, height=TILE, framing=Framing(view[0], view[1])))
     page.paste(made, mask=made.getchannel("A"))
     ImageDraw.Draw(page).text((6, 4), label, fill=(90, 90, 90))
     return np.asarray(page)
@@ -55,7 +56,7 @@ def difference(one: Mesh, two: Mesh) -> float:
     found = []
     for azimuth, elevation in VIEWS:
         first, second = (
-            render(mesh, width=TILE, height=TILE, azimuth_deg=azimuth, elevation_deg=elevation) for mesh in (one, two)
+            thumbnail(mesh, width=TILE, height=TILE, framing=Framing(azimuth, elevation)) for mesh in (one, two)
         )
         both = (first[..., 3] == 255) & (second[..., 3] == 255)
         found.append(np.abs(first[both][:, :3].astype(int) - second[both][:, :3]).mean() / 255.0)

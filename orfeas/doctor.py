@@ -72,7 +72,12 @@ def _libraries() -> Iterator[Check]:
     yield Check("libraries", not missing, detail, "pip install -c constraints.txt .", required=True)
     server = _version("gunicorn")
     yield Check("web server", True, f"gunicorn {server}" if server else f"waitress {_version('waitress')}, 64 threads")
-    yield _package("previews", "embreex", "no rendered previews", "pip install embreex (no wheel for Linux on ARM).")
+    yield _package(
+        "previews",
+        "embreex",
+        "pictures take many times as long, and nothing is painted from photos",
+        "pip install embreex (no wheel for Linux on ARM).",
+    )
 
 
 def _storage(config: Config) -> Iterator[Check]:

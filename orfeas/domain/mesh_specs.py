@@ -17,7 +17,7 @@ class ReadMesh(StageSpec):
     """A model of the bytes of a mesh file. `unit` is that of formats that state none."""
 
     name: ClassVar[str] = "mesh.read"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     weight: ClassVar[int] = 5
     format: str = "stl"
     up_axis: str = "y"

@@ -53,6 +53,7 @@ class PictureSpec(StageSpec):
     `lighting`, `transparent` or `#rrggbb`. Views count as the standard ones do, whatever the model measures.
     """
 
+    version: ClassVar[int] = 2
     produces: ClassVar[Produces] = Produces.FILE
     keep: ClassVar[Keep] = Keep.FILE
     target: Vector = (0.0, 0.0, 0.0)

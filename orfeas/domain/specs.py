@@ -109,6 +109,7 @@ class GenerateImage(DeviceSpec):
     """
 
     name: ClassVar[str] = "image.generate"
+    version: ClassVar[int] = 2
     produces: ClassVar[Produces] = Produces.FILE
     keep: ClassVar[Keep] = Keep.FILE
     weight: ClassVar[int] = 20
@@ -334,6 +335,7 @@ class RenderPreview(StageSpec):
     """A shaded picture of the mesh as PNG."""
 
     name: ClassVar[str] = "render.preview"
+    version: ClassVar[int] = 2
     produces: ClassVar[Produces] = Produces.FILE
     keep: ClassVar[Keep] = Keep.FILE
     weight: ClassVar[int] = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,13 @@ def halved(texture: Colors) -> Colors:
     return srgb((light[0::2, 0::2] + light[1::2, 0::2] + light[0::2, 1::2] + light[1::2, 1::2]) * np.float32(0.25))
 
 
+def halved_numbers(picture: Colors) -> Colors:
+    """A picture of numbers at half its size."""
+    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+    whole = picture[:height, :width].astype(np.uint16)
+    return ((whole[0::2, 0::2] + whole[1::2, 0::2] + whole[0::2, 1::2] + whole[1::2, 1::2] + 2) // 4).astype(np.uint8)
+
+
 def lookup(texture: Colors, uv: Floats32) -> Floats32:
     """Linear light of a texture at texture coordinates.
 
@@ -62,14 +70,27 @@ def lookup(texture: Colors, uv: Floats32) -> Floats32:
     (n, 3) float32
         Bilinear mean of the four nearest texels in linear light.
     """
+    return _bilinear(texture, uv, linear)
+
+
+def sample(picture: Colors, uv: Floats32) -> Floats32:
+    """As `lookup`, of a picture whose codes are numbers from 0 to 1."""
+    return _bilinear(picture, uv, _share)
+
+
+def _share(codes: Colors) -> Floats32:
+    return codes * np.float32(1.0 / 255.0)
+
+
+def _bilinear(texture: Colors, uv: Floats32, meaning: Callable[[Colors], Floats32]) -> Floats32:
     height, width = texture.shape[:2]
     x = np.clip(uv[:, 0] * width - 0.5, 0.0, width - 1.0).astype(np.float32)
     y = np.clip((1.0 - uv[:, 1]) * height - 0.5, 0.0, height - 1.0).astype(np.float32)
     left, top = x.astype(np.int32), y.astype(np.int32)
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     x, y = (x - left)[:, None], (y - top)[:, None]
-    upper = linear(texture[top, left]) * (1 - x) + linear(texture[top, right]) * x
-    lower = linear(texture[bottom, left]) * (1 - x) + linear(texture[bottom, right]) * x
+    upper = meaning(texture[top, left]) * (1 - x) + meaning(texture[top, right]) * x
+    lower = meaning(texture[bottom, left]) * (1 - x) + meaning(texture[bottom, right]) * x
     return np.asarray(upper * (1 - y) + lower * y)
 
 

@@ -12,6 +12,25 @@ Faces = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """Pictures that lie on a surface beside its base colour, by the same coordinates, as in glTF; first row on top.
+
+    Attributes
+    ----------
+    normal : (h, w, 3) uint8 or None
+        Directions against the surface: along the picture, up the picture, outward; 128 is zero.
+    surface : (h, w, 3) uint8 or None
+        Green multiplies the roughness, blue the metalness.
+    emissive : (h, w, 3) uint8 or None
+        sRGB; multiplies the emitted light.
+    """
+
+    normal: NDArray[np.uint8] | None = None
+    surface: NDArray[np.uint8] | None = None
+    emissive: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
     """Triangles with optional colour, y up, z towards the viewer, millimetres unless said otherwise.
 
@@ -27,6 +46,8 @@ class Mesh:
         Base colour image, sRGB, first row on top.
     vertex_colors : (n, 4) uint8 or None
         sRGB and alpha.
+    maps : Maps or None
+        More pictures by the same texture coordinates.
     """
 
     vertices: Vertices
@@ -34,6 +55,7 @@ class Mesh:
     corner_uv: NDArray[np.float32] | None = None
     texture: NDArray[np.uint8] | None = None
     vertex_colors: NDArray[np.uint8] | None = None
+    maps: Maps | None = None
 
     def moved(self, vertices: Vertices) -> Mesh:
         """The same surface with other positions."""

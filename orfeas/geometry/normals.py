@@ -102,3 +102,25 @@ def _creased(flat: Faces, corners: NDArray[np.intp], normals: Floats, weighted: 
 def _sums(index: NDArray[np.int64] | NDArray[np.intp], values: Floats, size: int) -> Floats:
     """Sum of the (k, 3) values by index, (size, 3)."""
     return np.stack([np.bincount(index, weights=values[:, axis], minlength=size) for axis in range(3)], axis=1)
+
+
+def tangents(corners: AnyFloats, uv: AnyFloats, normal: AnyFloats) -> tuple[AnyFloats, AnyFloats]:
+    """Directions along and up the picture at points of faces, the longer of length one, as three.js has them.
+
+    Parameters
+    ----------
+    corners, uv : (n, 3, 3), (n, 3, 2) float
+        Of the face of each point.
+    normal : (n, 3) float
+        At the points.
+
+    References
+    ----------
+    M. Mikkelsen, "Bump mapping unparametrized surfaces on the GPU", Journal of Graphics Tools 15(1), 2010.
+    """
+    a, b, c = corners.transpose(1, 0, 2)
+    one, other = np.cross(c - a, normal), np.cross(normal, b - a)
+    first, second = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    along, up = (one * first[:, axis, None] + other * second[:, axis, None] for axis in (0, 1))
+    longest = np.maximum(np.sqrt(np.maximum(dot(along, along), dot(up, up))), 1e-20)[:, None]
+    return along / longest, up / longest

@@ -45,8 +45,8 @@ class Scene:
             from embreex.mesh_construction import TriangleMesh
         except ImportError as error:
             raise CapabilityMissingError(
-                "Ray casting needs the package embreex, which has no build for this machine; "
-                "pictures of meshes cannot be rendered here."
+                "This needs the package embreex, which has no build for this machine. Pictures of models are drawn "
+                "without it, more slowly; walls, textures from photos and supports are not worked out."
             ) from error
         self._scene = rtcore_scene.EmbreeScene()
         self._mesh = TriangleMesh(

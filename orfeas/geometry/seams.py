@@ -37,4 +37,4 @@ def sewn(fewer: Mesh, original: Mesh) -> Mesh:
     sums = [np.bincount(fewer.faces.ravel(), uv[:, axis], minlength=len(fewer.vertices)) for axis in range(2)]
     mean = (np.stack(sums, axis=1) / count[:, None]).astype(np.float32)
     first, faces = by_position(fewer.vertices, fewer.faces)
-    return Mesh(fewer.vertices[first], faces, corner_uv=mean[fewer.faces], texture=original.texture)
+    return Mesh(fewer.vertices[first], faces, corner_uv=mean[fewer.faces], texture=original.texture, maps=original.maps)

@@ -62,7 +62,7 @@ def project(
     if on_progress is not None:
         on_progress(0.7)
     texture = atlas.compose(front, back)
-    return replace(mesh, corner_uv=_coordinates(mesh, field, atlas), texture=texture, vertex_colors=None)
+    return replace(mesh, corner_uv=_coordinates(mesh, field, atlas), texture=texture, vertex_colors=None, maps=None)
 
 
 def _paint(subject: Subject, field: HeightField, atlas: Atlas) -> tuple[Floats, Floats]:

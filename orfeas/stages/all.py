@@ -5,7 +5,7 @@ from __future__ import annotations
 from orfeas.domain.presets import Material
 from orfeas.geometry.assembly import Assembly, Part
 from orfeas.geometry.field import HeightField
-from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.mesh import Maps, Mesh
 from orfeas.geometry.subject import Subject
 from orfeas.stages import code, image, material, measure, mesh, printing, render, rework, scene, shape
 from orfeas.stages.values import value_kind
@@ -13,6 +13,7 @@ from orfeas.stages.values import value_kind
 MODULES = (code, image, material, measure, mesh, printing, render, rework, scene, shape)
 
 value_kind("mesh", Mesh)
+value_kind("maps", Maps)
 value_kind("assembly", Assembly)
 value_kind("part", Part)
 value_kind("material", Material)

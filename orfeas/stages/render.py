@@ -16,9 +16,9 @@ from orfeas.domain.presets import Vector, View
 from orfeas.domain.render_specs import PictureSpec, RenderPicture, RenderTurntable, read_material, read_rig
 from orfeas.domain.specs import RenderPreview
 from orfeas.errors import CapabilityMissingError
-from orfeas.geometry.assembly import Model, as_mesh
-from orfeas.geometry.render import render
-from orfeas.geometry.rendering import Studio, has_embree
+from orfeas.geometry.assembly import Model
+from orfeas.geometry.illustration import thumbnail
+from orfeas.geometry.rendering import Framing, Studio, has_embree
 from orfeas.geometry.rendering.studio import THREADS
 from orfeas.stages import animation
 from orfeas.stages.registry import Progress, Result, implements
@@ -30,14 +30,8 @@ CLOSED = 1e-6
 @implements(RenderPreview)
 def preview(model: Model, spec: RenderPreview, on_progress: Progress) -> bytes:
     """A shaded PNG with a transparent background."""
-    pixels = render(
-        as_mesh(model),
-        width=spec.width,
-        height=spec.height,
-        azimuth_deg=spec.azimuth_deg,
-        elevation_deg=spec.elevation_deg,
-    )
-    return animation.png(pixels)
+    framing = Framing(spec.azimuth_deg, spec.elevation_deg)
+    return animation.png(thumbnail(model, width=spec.width, height=spec.height, framing=framing))
 
 
 @implements(RenderPicture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS, LightRig, View
+from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS, LightRig, Material, View
 from orfeas.geometry import formats
 from orfeas.geometry.assembly import Assembly, Model, Part
+from orfeas.geometry.mesh import Maps, Mesh
 from orfeas.geometry.rendering import BARE, render_model
 from tests.browser.test_pages import node_modules
 from tests.geometry import solids
@@ -41,8 +43,27 @@ def view(name: str, distance: float, projection: str = "perspective") -> View:
     return View((x, y, z), found.up, (0.3, 0.1, 0.0), found.fov, projection)
 
 
+def mapped(mesh: Mesh) -> Mesh:
+    """With waves in the surface, stripes of metal and spots that glow."""
+    y, x = np.mgrid[0:256, 0:256] / 256.0 * 2.0 * np.pi
+    waves = np.stack([0.5 * np.sin(6.0 * x), 0.4 * np.sin(4.0 * y), np.ones_like(x)], axis=-1)
+    waves /= np.linalg.norm(waves, axis=-1, keepdims=True)
+    normal = np.round(127.5 + 127.5 * waves).astype(np.uint8)
+    metal, rough = 127.5 + 127.5 * np.sign(np.sin(3.0 * x)), 150.0 + 100.0 * np.sin(2.0 * y)
+    surface = np.stack([0.0 * x, rough, metal], axis=-1).astype(np.uint8)
+    spots = np.where((np.sin(4.0 * x) * np.sin(4.0 * y) > 0.6)[..., None], np.uint8([255, 120, 20]), np.uint8(0))
+    return replace(mesh, maps=Maps(normal, surface, spots.astype(np.uint8)))
+
+
+GLOWING = Material((1.0, 1.0, 1.0), 1.0, 1.0, 0.5, emissive=(1.0, 1.0, 1.0), emissive_intensity=1.0, normal_scale=1.5)
+
 CASES: dict[str, tuple[Model, View, LightRig]] = {
     "textured ball": (solids.textured(solids.ball(1.0, 5)), view("angle1", 4.0), LIGHTING["studio"]),
+    "mapped ball": (
+        Assembly((Part("ball", mapped(solids.textured(solids.ball(1.0, 5))), material=GLOWING),)),
+        view("angle1", 4.0),
+        LIGHTING["studio"],
+    ),
     "painted torus": (solids.painted(solids.torus()), view("front", 5.0), LIGHTING["warm"]),
     **{
         f"{name} torus": (Assembly((Part("ring", solids.torus(), material=found),)), view("angle2", 5.0), rig)

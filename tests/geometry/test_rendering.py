@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS, STYLES, Lamp, LightRig, Material, View
 from orfeas.errors import EmptyMeshError
-from orfeas.geometry import colors
-from orfeas.geometry.assembly import Assembly, Part
-from orfeas.geometry.mesh import Mesh
+from orfeas.geometry import colors, formats
+from orfeas.geometry.assembly import Assembly, Part, as_assembly
+from orfeas.geometry.formats.models import read_model
+from orfeas.geometry.mesh import Maps, Mesh
 from orfeas.geometry.normals import unit
 from orfeas.geometry.raycast import Scene
 from orfeas.geometry.rendering import BARE, LOOKS, Framing, Look, Studio, render_model
@@ -237,3 +240,71 @@ def test_pictures_without_embree_look_the_same(monkeypatch):
 def test_no_faces_no_picture():
     with pytest.raises(EmptyMeshError):
         picture(Mesh(BALL.vertices, BALL.faces[:0]))
+
+
+def square() -> Mesh:
+    """Ten by ten millimetres that face the front, with a white picture all over."""
+    vertices = np.array([[-5.0, -5, 0], [5, -5, 0], [5, 5, 0], [-5, 5, 0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    uv = (vertices[faces][..., :2] / 10.0 + 0.5).astype(np.float32)
+    return Mesh(vertices, faces, corner_uv=uv, texture=np.full((4, 4, 3), 255, np.uint8))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
+def test_a_normal_map_leans_the_surface_as_far_as_its_scale_says(scale):
+    lean = np.array([np.sin(0.5), 0.0, np.cos(0.5)])  # towards +x on the left half, towards +y on the right one
+    codes = np.round(127.5 + 127.5 * np.stack([lean, lean[[1, 0, 2]]])).astype(np.uint8)
+    picture_of_normals = np.repeat(np.repeat(codes[None], 32, axis=1), 64, axis=0)
+    mesh = replace(square(), maps=Maps(normal=picture_of_normals))
+    model = Assembly((Part("plate", mesh, material=replace(MATT, normal_scale=scale)),))
+    toward = unit(np.array([1.0, 2.0, 2.0]))
+    shown = light(picture(model, view=flat_view(5.0), framed=False, lighting=rig(Lamp(1.0, (1, 2, 2))), style=BARE))
+    for column, told in ((40, codes[0]), (120, codes[1])):
+        normal = unit((told / 127.5 - 1.0) * [scale, scale, 1.0])
+        assert shown[80, column, 0] == pytest.approx(0.5 * normal @ toward, abs=0.01)
+
+
+def test_maps_tell_roughness_metalness_and_glow_place_by_place():
+    surface, glow = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64, 3), np.uint8)
+    surface[:, :32], surface[:, 32:] = (0, 255, 255), (0, 255, 0)  # metal on the left
+    glow[:16] = 255, 0, 0
+    mesh = replace(square(), maps=Maps(surface=surface, emissive=glow))
+    material = Material((0.5, 0.5, 0.5), 1.0, 1.0, 0.0, emissive=(1.0, 1.0, 1.0), emissive_intensity=0.25)
+    model = Assembly((Part("plate", mesh, material=material),))
+    shown = light(picture(model, view=flat_view(5.0), framed=False, lighting=rig(DARK, ambient=0.6), style=BARE))
+    assert shown[120, 40] == pytest.approx(0.0, abs=0.01), "metal scatters nothing"
+    assert shown[120, 120] == pytest.approx(0.3, abs=0.01)
+    assert shown[20, 120] == pytest.approx([0.55, 0.3, 0.3], abs=0.01)
+
+
+def test_maps_come_back_from_glb():
+    y, x = np.mgrid[0:16, 0:16] * 16
+    pictures = [np.stack([x, y, np.full_like(x, tone)], axis=-1).astype(np.uint8) for tone in (255, 90, 30)]
+    material = Material(
+        (0.9, 0.8, 0.7), 1.0, 0.5, 0.5, emissive=(1.0, 1.0, 1.0), emissive_intensity=1.0, normal_scale=0.5
+    )
+    model = Assembly((Part("plate", replace(square(), maps=Maps(*pictures)), material=material),))
+    part = as_assembly(read_model(formats.write(model, "glb"), "glb", max_faces=100)).parts[0]
+    assert part.material == material
+    assert part.mesh.maps is not None
+    assert np.array_equal(part.mesh.maps.normal, pictures[0])
+    assert np.array_equal(part.mesh.maps.surface, pictures[1])
+    assert np.abs(part.mesh.maps.emissive.astype(int) - pictures[2]).mean() < 4.0
+
+
+def test_bright_light_keeps_its_shades_below_white():
+    white = Material((0.96, 0.96, 0.86), 0.0, 0.4, 0.4)
+    for lit in LIGHTING.values():
+        shown = picture(BALL, view=flat_view(1.25), framed=False, material=white, lighting=lit)
+        ball = shown[..., :3][shown[..., 3] == 255]
+        assert (ball.min(axis=1) == 255).mean() < 0.01
+        assert np.ptp(ball[:, 0]) > 25
+
+
+def test_a_model_throws_its_shadow_on_the_ground_away_from_the_light():
+    lit = rig(Lamp(1.0, (1, 1, 0)))
+    shown = picture(solids.box((1.0, 1.0, 1.0)), view=Framing(0.0, 60.0), lighting=lit, material=MATT)
+    ground = np.where(shown[..., 3] == 255, 0, shown[..., 3])
+    left, right = ground[:, : SIZE // 2].sum(), ground[:, SIZE // 2 :].sum()
+    assert left > 2 * right
+    assert ground.max() > 150

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from orfeas.domain.presets import MATERIALS
+from orfeas.domain.presets import LIGHTING, MATERIALS
 from orfeas.geometry.assembly import Assembly, Part
-from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.render import render
+from orfeas.geometry.illustration import thumbnail
+from orfeas.geometry.mesh import Maps, Mesh
+from orfeas.geometry.rendering import BARE, Framing, render_model
 from orfeas.geometry.simplify import simplify_to
 from orfeas.geometry.subject import Subject, prepare
 from orfeas.geometry.texturing import dressed, project, transfer, unwrap
@@ -38,7 +40,7 @@ def stripes(width: int) -> Subject:
 
 def colours(mesh: Mesh, side: int = 96) -> np.ndarray:
     """Opaque pixels of pictures from all around, (n, 3)."""
-    pictures = [render(mesh, width=side, height=side, azimuth_deg=a, elevation_deg=e) for a, e in VIEWS]
+    pictures = [thumbnail(mesh, width=side, height=side, framing=Framing(a, e)) for a, e in VIEWS]
     return np.concatenate([picture[picture[..., 3] == 255][:, :3] for picture in pictures]).astype(int)
 
 
@@ -111,7 +113,7 @@ def test_fewer_faces_look_the_same() -> None:
         assert len(found.faces) == target
         after = colours(found)
         pictures = [
-            [render(m, width=96, height=96, azimuth_deg=a, elevation_deg=e) for a, e in VIEWS] for m in (painted, found)
+            [thumbnail(m, width=96, height=96, framing=Framing(a, e)) for a, e in VIEWS] for m in (painted, found)
         ]
         apart = [
             np.abs(one[both][:, :3].astype(int) - two[both][:, :3]).mean() / 255.0
@@ -129,7 +131,7 @@ def test_colours_of_vertices_become_a_texture_on_another_mesh() -> None:
     assert coarse.corner_uv is not None
     assert coarse.texture[..., 0].min() < 20
     assert coarse.texture[..., 0].max() > 235
-    one, two = (render(mesh, width=96, height=96) for mesh in (dense, coarse))
+    one, two = (thumbnail(mesh, width=96, height=96) for mesh in (dense, coarse))
     both = (one[..., 3] == 255) & (two[..., 3] == 255)
     assert np.abs(one[both].astype(int) - two[both]).mean() < 0.03 * 255
 
@@ -150,3 +152,22 @@ def test_a_material_leaves_the_parts_and_takes_their_colours() -> None:
     assert all(part.material == MATERIALS["wood"] for part in made.parts)
     assert all(part.mesh.vertex_colors is part.mesh.texture is None for part in made.parts)
     assert (made.parts[1].transform == parts[1].transform).all()
+
+
+def test_a_relief_looks_the_same_on_fewer_faces_with_other_coordinates() -> None:
+    y, x = np.mgrid[0:256, 0:256] / 256.0 * 2.0 * np.pi
+    waves = np.stack([0.5 * np.sin(5.0 * x), 0.5 * np.sin(5.0 * y), np.ones_like(x)], axis=-1)
+    waves /= np.linalg.norm(waves, axis=-1, keepdims=True)
+    normal = np.round(127.5 + 127.5 * waves).astype(np.uint8)
+    rough = np.stack([0.0 * x, 128.0 + 100.0 * np.sin(2.0 * y), 255.0 * (x > np.pi)], axis=-1).astype(np.uint8)
+    dense = replace(solids.textured(solids.ball(20.0, 5)), maps=Maps(normal=normal, surface=rough))
+    coarse = transfer(solids.ball(20.0, 4), dense, size=1024)
+    assert coarse.maps is not None
+    rig = LIGHTING["studio"]
+    shown = [
+        render_model(m, view=Framing(0.0, 20.0), width=128, height=128, lighting=rig, style=BARE)
+        for m in (dense, coarse, replace(coarse, maps=None))
+    ]
+    like, flat = (np.abs(shown[0].astype(int) - other).mean() for other in shown[1:])
+    assert like < 2.0
+    assert flat > 3.0 * like

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from orfeas.domain.presets import Material
 from orfeas.geometry import colors
 from orfeas.geometry.assembly import Assembly, Model, Part
-from orfeas.geometry.formats.images import jpeg
+from orfeas.geometry.formats.images import jpeg, png
 from orfeas.geometry.formats.parts import baked
-from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.mesh import Maps, Mesh
 from orfeas.geometry.normals import corner_normals
 
 MILLIMETRE = 0.001  # glTF counts metres
@@ -107,6 +107,8 @@ class _Looks:
             made["alphaMode"] = "BLEND"
         if material is not None:
             self._apply(material, made)
+        if mesh.maps is not None and colors.is_textured(mesh):
+            self._lay(mesh.maps, material, made, buffer)
         self.materials.append(made)
 
     def members(self) -> dict[str, Any]:
@@ -116,10 +118,25 @@ class _Looks:
             found |= {"textures": self.textures, "images": self.images, "samplers": [SAMPLER]}
         return found
 
-    def _texture(self, picture: NDArray[np.uint8], buffer: _Buffer, name: str) -> int:
-        view = buffer.view(jpeg(picture))
+    def _lay(self, maps: Maps, material: Material | None, made: dict[str, Any], buffer: _Buffer) -> None:
+        """The pictures beside the base colour, without loss where they are numbers."""
+        name = made["name"]
+        if maps.normal is not None:
+            scale = 1.0 if material is None else material.normal_scale
+            made["normalTexture"] = {"index": self._texture(maps.normal, buffer, f"{name} normal", png), "scale": scale}
+        if maps.surface is not None:
+            index = self._texture(maps.surface, buffer, f"{name} surface", png)
+            made["pbrMetallicRoughness"]["metallicRoughnessTexture"] = {"index": index}
+        if maps.emissive is not None:
+            made["emissiveTexture"] = {"index": self._texture(maps.emissive, buffer, f"{name} emissive")}
+
+    def _texture(
+        self, picture: NDArray[np.uint8], buffer: _Buffer, name: str, packed: Callable[[Any], bytes] = jpeg
+    ) -> int:
+        view = buffer.view(packed(picture))
         self.textures.append({"sampler": 0, "source": len(self.images)})
-        self.images.append({"name": name, "mimeType": "image/jpeg", "bufferView": view})
+        kind = "image/jpeg" if packed is jpeg else "image/png"
+        self.images.append({"name": name, "mimeType": kind, "bufferView": view})
         return len(self.textures) - 1
 
     def _apply(self, material: Material, made: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -19,7 +20,7 @@ from orfeas.errors import EmptyMeshError, UnreadableMeshError
 from orfeas.geometry import colors
 from orfeas.geometry.formats.binary import STL_FACE
 from orfeas.geometry.formats.painting import spread
-from orfeas.geometry.mesh import Mesh
+from orfeas.geometry.mesh import Maps, Mesh
 from orfeas.geometry.weld import same_place
 
 READABLE = ("stl", "obj", "ply", "off", "glb", "gltf", "3mf", "dae")
@@ -35,6 +36,7 @@ UNITS = {
     "meter": 1000.0,
     "meters": 1000.0,
 }
+WHITE = np.full((4, 4, 3), 255, dtype=np.uint8)  # the base colour picture of a mesh that has others only
 LARGEST_UNPACKED = 1 << 30  # bytes; stops archives that unpack to far more than they hold
 # A document type can define entities that grow without bound or name files.
 FORBIDDEN_XML = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -189,10 +191,12 @@ def part_of(
     part: Any, vertices: NDArray[np.float64], faces: NDArray[np.int64], painted: NDArray[np.uint8] | None = None
 ) -> Mesh:
     """One piece of a scene with its colours as a mesh holds them: a picture, or colours of vertices."""
-    uv = getattr(part.visual, "uv", None)
-    texture = _image(getattr(part.visual, "material", None))
-    if uv is not None and texture is not None and len(uv) == len(vertices):
-        return _welded(vertices, faces, corner_uv=np.asarray(uv, dtype=np.float32)[faces], texture=texture)
+    uv, material = getattr(part.visual, "uv", None), getattr(part.visual, "material", None)
+    texture, maps = _image(material), _maps(material)
+    if uv is not None and (texture is not None or maps is not None) and len(uv) == len(vertices):
+        corner_uv = np.asarray(uv, dtype=np.float32)[faces]
+        mesh = _welded(vertices, faces, corner_uv=corner_uv, texture=WHITE if texture is None else texture)
+        return replace(mesh, maps=maps)
     return _welded(vertices, faces, painted=_vertex_colors(part) if painted is None else painted)
 
 
@@ -200,6 +204,16 @@ def _image(material: Any) -> NDArray[np.uint8] | None:
     """The base colour picture of a material; trimesh's stand-in for a missing one was never a file."""
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     return None if picture is None or picture.format is None else np.asarray(picture.convert("RGB"))
+
+
+def _maps(material: Any) -> Maps | None:
+    """The other pictures of a glTF material."""
+    if not isinstance(material, trimesh.visual.material.PBRMaterial):
+        return None
+    names = {"normal": "normalTexture", "surface": "metallicRoughnessTexture", "emissive": "emissiveTexture"}
+    found = {member: getattr(material, name) for member, name in names.items()}
+    pictures = {member: np.asarray(picture.convert("RGB")) for member, picture in found.items() if picture is not None}
+    return Maps(**pictures) if pictures else None
 
 
 def _vertex_colors(part: Any) -> NDArray[np.uint8] | None:

@@ -64,6 +64,7 @@ def _from_gltf(entry: dict[str, Any]) -> Material | None:
         opacity=alpha if entry.get("alphaMode") == "BLEND" else 1.0,
         emissive=(glow[0], glow[1], glow[2]),
         emissive_intensity=strength if any(glow) else 0.0,
+        normal_scale=min(10.0, max(0.0, float(entry.get("normalTexture", {}).get("scale", 1.0)))),
     )
 
 
@@ -127,4 +128,5 @@ def _is_plain(material: Material, file_format: str, *, colored: bool) -> bool:
     grey = colors.linear(np.array([round(255 * PLAIN[0])] * 3, dtype=np.uint8)) if file_format == "dae" else PLAIN[:3]
     base = WHITE if colored else tuple(grey)
     dull = (material.metalness, material.roughness, material.reflectivity) == (0.0, ROUGHNESS, DIELECTRIC)
+    dull &= material.normal_scale == 1.0
     return dull and material.opacity == 1.0 and not any(material.emissive) and np.allclose(material.base_color, base)

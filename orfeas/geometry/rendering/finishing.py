@@ -17,6 +17,7 @@ from orfeas.geometry.rendering.surfaces import Surfaces
 from orfeas.geometry.rendering.visibility import Rays
 
 Floats32 = NDArray[np.float32]
+PALING = np.float32(0.15)
 FINER = 2  # lines are found on twice the pixels of each side
 
 
@@ -86,6 +87,26 @@ def glowing(layer: Layer, strength: float) -> Layer:
     halo = np.asarray(bloom * strength, dtype=np.float32)
     cover = np.maximum(layer.cover, np.clip(halo.max(axis=2), 0.0, 1.0))
     return Layer(layer.light + halo, cover)
+
+
+def compressed(light: Floats32, shoulder: float) -> Floats32:
+    """Light of which the part above the shoulder approaches white without reaching it, and pales as it does.
+
+    Source: Khronos PBR Neutral Tone Mapper, 2024, without its darkening of what is below the shoulder.
+    """
+    if shoulder >= 1.0:
+        return light
+    peak = light.max(axis=1)
+    above = np.flatnonzero(peak > shoulder)
+    if len(above) == 0:
+        return light
+    room, high = np.float32(1.0 - shoulder), peak[above]
+    lowered = 1.0 - room * room / (high + room - np.float32(shoulder))
+    pale = 1.0 - 1.0 / (PALING * (high - lowered) + 1.0)
+    kept = light[above] * ((1.0 - pale) * lowered / high)[:, None]
+    found = light.copy()
+    found[above] = kept + (pale * lowered)[:, None]
+    return found
 
 
 def saturated(light: Floats32, factor: float) -> Floats32:

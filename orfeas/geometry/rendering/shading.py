@@ -28,6 +28,12 @@ class Lights:
     color: Floats32
     shadow: float
 
+    @property
+    def main_share(self) -> float:
+        """How much of the light on level ground is of the main lamp."""
+        falling = self.color @ LUMA * np.maximum(self.toward[:, 1], 0.0)
+        return float(falling[0] / max(self.ambient + falling.sum(), 1e-6))
+
     @classmethod
     def of(cls, rig: LightRig) -> Lights:
         """Lamps are directional: they shine from their positions to the origin."""
@@ -104,7 +110,7 @@ def surroundings(lights: Lights) -> float:
 
 def _rim(normal: Floats32, facing: Floats32, sky: Floats32, look: Look) -> Floats32:
     """Light along the outline, of one colour on the model's +x side and another across."""
-    strength = look.rim * (1.0 - facing) ** 5 * (0.3 + 0.7 * sky)
+    strength = look.rim * (1.0 - facing) ** 7 * (0.3 + 0.7 * sky)
     side = np.clip(0.5 + 0.8 * normal[:, :1], 0.0, 1.0)
     color = side * np.array(look.rim_color, np.float32) + (1.0 - side) * np.array(look.rim_across, np.float32)
     return np.asarray(strength[:, None] * color, dtype=np.float32)

@@ -18,10 +18,10 @@ from orfeas.geometry.rendering import finishing, ground
 from orfeas.geometry.rendering.camera import Camera, Framing, framed_radius, pixel_centres
 from orfeas.geometry.rendering.finishing import Layer
 from orfeas.geometry.rendering.looks import LOOKS, Look
-from orfeas.geometry.rendering.shading import Lights, shade
+from orfeas.geometry.rendering.shading import LUMA, Lights, shade
 from orfeas.geometry.rendering.slow import SlowScene
-from orfeas.geometry.rendering.surfaces import Finish, Surfaces
-from orfeas.geometry.rendering.visibility import Coarse, Openness, Rays
+from orfeas.geometry.rendering.surfaces import Finish, Points, Surfaces
+from orfeas.geometry.rendering.visibility import TURNS, Coarse, Openness, Rays
 from orfeas.geometry.simplify import simplify
 
 Floats32 = NDArray[np.float32]
@@ -33,6 +33,8 @@ LAYERS = 8  # surfaces that are seen through each other
 THREADS = min(2, os.cpu_count() or 1)  # a machine runs a worker for every two cores
 STEP = 2e-4  # a ray goes on this far behind a transparent surface, in radii of the object
 CONTRAST = 0.05  # of neighbouring pixels, in square roots of light, from which on both are looked at closer
+CLEAREST = 0.15  # share of its opacity that a smooth colourless surface scatters
+RIM = np.float32(0.5)
 CLAY = (0.60, 0.585, 0.56)  # linear light of a surface without colours
 LIGHTING_BACKGROUND, TRANSPARENT = "lighting", "transparent"
 
@@ -79,8 +81,8 @@ def render_model(
     Returns
     -------
     (height, width, 4) uint8
-        sRGB, straight alpha; light above white is clipped, there is no tone mapping. The same arguments give the same
-        bytes.
+        sRGB, straight alpha; bright light is compressed where the look says so, what is above white is clipped. The
+        same arguments give the same bytes.
 
     Raises
     ------
@@ -122,8 +124,7 @@ class Studio:
         self._openness = Openness.of(casters, self.lights.toward[0], max(self.look.spread, 1e-3))
         self._opaque = bool(opaque.all())
         self._floor = float(self.surfaces.vertices[np.unique(self.surfaces.faces), 1].min())
-        strength = self.look.ground * min(1.0, 0.3 + self.rig.shadow) * float(self.surfaces.factors[:, 3].max())
-        self._dark = ground.contact_shadow(self.rays, self._floor) * np.float32(strength) if strength else None
+        self._dark = self._ground(casters) if self.look.ground else None
 
     def camera(self, view: View | Framing, width: int, height: int, *, framed: bool = True) -> Camera:
         """The camera of a view of the model."""
@@ -145,6 +146,17 @@ class Studio:
         inner = camera.cropped(rows, columns)
         layer.light[rows, columns], layer.cover[rows, columns] = self._surface(inner, samples, on_progress)
         return self._finished(layer, camera, background)
+
+    def _ground(self, casters: Rays | None) -> Floats32:
+        """Darkness of the ground: of its contact with the model, and of the main light's shadow."""
+        look, opacity = self.look, float(self.surfaces.factors[:, 3].max())
+        near = look.ground * min(1.0, 0.3 + self.rig.shadow) * opacity
+        dark = ground.contact_shadow(self.rays, self._floor) * np.float32(near)
+        share = look.ground * self.lights.shadow * self.lights.main_share
+        if casters is None or look.spread <= 0.0 or share <= 0.0:
+            return dark
+        cast = ground.cast_shadow(casters, self._floor, self._openness.lamp[::2]) * np.float32(share)
+        return np.asarray(1.0 - (1.0 - dark) * (1.0 - cast), dtype=np.float32)
 
     def _finished(self, layer: Layer, camera: Camera, background: str) -> NDArray[np.uint8]:
         look = self.look
@@ -195,7 +207,7 @@ class Studio:
     def _coarse(self, camera: Camera, hits: Hits, rays: tuple[Floats32, Floats32]) -> Coarse | None:
         if not (self.look.occlusion or self.look.spread):
             return None
-        sharp = bool(self.look.spread) and self.lights.shadow > 0.0
+        sharp = self.look.crisp and bool(self.look.spread) and self.lights.shadow > 0.0
         return Coarse.of(self.surfaces, camera, self._openness, hits, rays, sharp=sharp)
 
     def _refined(
@@ -206,22 +218,25 @@ class Studio:
         place = (centres[:, None] + offsets).reshape(-1, 2).astype(np.float32)
         rays = camera.rays(place)
         hits = self.rays.first(*rays)
-        light, cover = self._radiance(place, rays, hits, coarse)
-        # Light above white is clipped before it is averaged, or a bright edge would stay jagged.
+        turn = np.arange(len(place)) % samples % TURNS if samples >= TURNS else None
+        light, cover = self._radiance(place, rays, hits, coarse, turn)
+        # What is above white is clipped before it is averaged, or a bright edge would stay jagged.
         light = np.minimum(light, 1.0 if not self.look.glow else 1.5)
         return light.reshape(-1, samples, 3).mean(axis=1), cover.reshape(-1, samples).mean(axis=1)
 
     def _radiance(
-        self, place: Floats32, rays: tuple[Floats32, Floats32], hits: Hits, coarse: Coarse | None
-    ) -> tuple[Floats32, Floats32]:
-        """Linear light times cover, and cover, along rays."""
+        self, place: Floats32, rays: tuple[Floats32, Floats32], hits: Hits, coarse: Coarse | None,
+        turn: Indices | None = None,
+    ) -> tuple[Floats32, Floats32]:  # fmt: skip
+        """Linear light times cover, and cover, along rays; `turn` as of `Openness.of_lamp`."""
         light, cover = np.zeros((len(place), 3), np.float32), np.zeros(len(place), np.float32)
 
         def part(start: int) -> None:
             some = slice(start, start + CHUNK)
             light[some], cover[some] = self._along(
-                place[some], (rays[0][some], rays[1][some]), _pick(hits, some), coarse
-            )
+                place[some], (rays[0][some], rays[1][some]), _pick(hits, some), coarse,
+                None if turn is None else turn[some],
+            )  # fmt: skip
 
         starts = range(0, len(place), CHUNK)
         if self._threads > 1 and len(starts) > 1:
@@ -233,7 +248,7 @@ class Studio:
         return light, cover
 
     def _along(
-        self, place: Floats32, rays: tuple[Floats32, Floats32], hits: Hits, coarse: Coarse | None
+        self, place: Floats32, rays: tuple[Floats32, Floats32], hits: Hits, coarse: Coarse | None, turn: Indices | None
     ) -> tuple[Floats32, Floats32]:
         """As `_radiance`, through all transparent surfaces."""
         light, clear = np.zeros((len(place), 3), np.float32), np.ones(len(place), np.float32)
@@ -250,22 +265,25 @@ class Studio:
             if coarse is None:
                 seen = None
             elif depth == 0:
-                seen = coarse.at(place[active], points)
+                seen = coarse.at(place[active], points, None if turn is None else turn[active])
             else:
                 seen = np.stack([self._openness.of_sky(points), self._openness.of_lamp(points)], axis=1)
-            shown = shade(points, finish, seen, self.lights, self.look)
+            shown = shade(self.surfaces.bent(points, hits), finish, seen, self.lights, self.look)
             if self._opaque:
                 light[active], clear[active] = shown, 0.0
                 break
             # The back of a transparent surface is not drawn, as in three.js.
             alpha = np.where((finish.alpha < 1.0) & points.behind, np.float32(0.0), finish.alpha)
-            light[active] += shown * (clear[active] * alpha)[:, None]
-            clear[active] *= 1.0 - alpha
+            # In clear looks the base colour is weighed already, and what is mirrored is not.
+            weight = (alpha > 0.0).astype(np.float32) if self.look.clear else alpha
+            light[active] += shown * (clear[active] * weight)[:, None]
+            hidden = np.asarray(np.maximum(alpha, _veiled(shown, points) * weight) if self.look.clear else alpha)
+            clear[active] *= 1.0 - hidden
             onward = np.flatnonzero(clear[active] > 1e-3)
             active, directions = active[onward], directions[onward]
             origins = points.position[onward] + directions * np.float32(STEP)
             hits = self.rays.first(origins, directions)
-        return light, 1.0 - clear
+        return finishing.compressed(light, self.look.shoulder), 1.0 - clear
 
     def _finish(self, found: Finish) -> Finish:
         """The surface as the look has it."""
@@ -273,7 +291,8 @@ class Studio:
         if look.gloss != 1.0:
             found = replace(found, roughness=found.roughness * np.float32(look.gloss))
         if look.clear and not self._opaque:
-            found = replace(found, base=found.base * found.alpha[:, None])
+            left = _scattered(found)
+            found = replace(found, base=found.base * left[:, None], alpha=left)
         if look.material is None:
             return found
         given = look.material
@@ -336,6 +355,20 @@ def _reduced(model: Model, faces: int) -> Model:
         return part if len(part.mesh.faces) <= faces else replace(part, mesh=simplify(part.mesh, faces, exact=False))
 
     return Assembly(tuple(fewer(part) for part in as_assembly(model).parts))
+
+
+def _scattered(found: Finish) -> Floats32:
+    """Share of the light that a surface scatters: all where it is opaque, little where it is smooth and without hue."""
+    hue = 1.0 - found.base.min(axis=1) / np.maximum(found.base.max(axis=1), 1e-6)
+    plain = np.clip(CLEAREST + found.roughness, 0.0, 1.0)
+    share = found.alpha * (plain + (1.0 - plain) * hue)
+    return np.where(found.alpha < 1.0, share, 1.0).astype(np.float32)
+
+
+def _veiled(light: Floats32, points: Points) -> Floats32:
+    """How much of what is behind a clear surface is hidden by what it mirrors, and by the glass along its rim."""
+    rim = 1.0 - np.clip(dot(points.normal, points.view), 0.0, 1.0)
+    return np.asarray(np.maximum(np.clip(light @ LUMA, 0.0, 1.0), RIM * rim**3), dtype=np.float32)
 
 
 def _casters(surfaces: Surfaces, opaque: NDArray[np.bool_]) -> Rays | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,13 @@ from orfeas.domain.presets import Material, Vector
 from orfeas.errors import EmptyMeshError
 from orfeas.geometry import colors
 from orfeas.geometry.assembly import UNPAINTED, Model, as_assembly
-from orfeas.geometry.mesh import Mesh
-from orfeas.geometry.normals import corner_normals, dot, face_normals, unit
+from orfeas.geometry.mesh import Maps, Mesh
+from orfeas.geometry.normals import corner_normals, dot, face_normals, tangents, unit
 from orfeas.geometry.raycast import Hits
 
 Floats32 = NDArray[np.float32]
 Indices = NDArray[np.intp]
+Halved = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 PLAIN_ROUGHNESS = 0.8  # of a part without material, as in the glTF files that are written of it
 
@@ -73,9 +75,10 @@ class Surfaces:
     part: NDArray[np.int64]
     uv: Floats32 | None
     textures: tuple[NDArray[np.uint8] | None, ...]
+    maps: tuple[Maps | None, ...]
     tint: Floats32 | None
     factors: Floats32
-    """By part: base colour (3), opacity, metalness, roughness, f0, f90, emissive (3)."""
+    """By part: base colour (3), opacity, metalness, roughness, f0, f90, emissive (3), strength of the normal map."""
     centre: NDArray[np.float64]
     radius: float
 
@@ -103,6 +106,11 @@ class Surfaces:
                 corner_normals(v, mesh.faces, crease_deg=crease_deg) for v, mesh in zip(placed, meshes, strict=True)
             ]
         textured = [material is None and colors.is_textured(mesh) for mesh in meshes]
+        # A material in place of the model's own is laid on the same relief.
+        mapped = [
+            shown or (mesh.maps is not None and mesh.corner_uv is not None)
+            for shown, mesh in zip(textured, meshes, strict=True)
+        ]
         painted = [
             material is None and not shown and mesh.vertex_colors is not None
             for shown, mesh in zip(textured, meshes, strict=True)
@@ -117,9 +125,13 @@ class Surfaces:
             normals=np.concatenate(normals).astype(np.float32),
             facets=np.concatenate(facets).astype(np.float32),
             part=np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes]),
-            uv=_coordinates(meshes, textured) if any(textured) else None,
+            uv=_coordinates(meshes, mapped) if any(mapped) else None,
             textures=tuple(
                 _reduced(mesh, size) if shown else None for mesh, shown in zip(meshes, textured, strict=True)
+            ),
+            maps=tuple(
+                _reduced_maps(mesh.maps, size, bare=material is not None) if shown else None
+                for mesh, shown in zip(meshes, mapped, strict=True)
             ),
             tint=_tints(meshes, painted) if any(painted) else None,
             factors=np.array(factors, dtype=np.float32),
@@ -143,6 +155,24 @@ class Surfaces:
         side = np.where(behind, np.float32(-1.0), np.float32(1.0))[:, None]
         return Points(position, unit(normal) * side, facet * side, -directions, behind)
 
+    def bent(self, points: Points, hits: Hits) -> Points:
+        """The points with the normals that normal maps give them."""
+        if self.uv is None or not any(maps and maps.normal is not None for maps in self.maps):
+            return points
+        normal, part = points.normal.copy(), self.part[hits.face]
+        for index, maps in enumerate(self.maps):
+            here = np.flatnonzero(part == index)
+            if maps is None or maps.normal is None or len(here) == 0:
+                continue
+            told = colors.sample(maps.normal, _blend(self.uv[hits.face[here]], _some(hits, here))) * 2.0 - 1.0
+            told[:, :2] *= self.factors[index, 11]
+            side = np.where(points.behind[here], np.float32(-1.0), np.float32(1.0))[:, None]
+            outward = points.normal[here] * side
+            corners = self.vertices[self.faces[hits.face[here]]]
+            along, up = tangents(corners, self.uv[hits.face[here]], outward)
+            normal[here] = unit(along * told[:, :1] + up * told[:, 1:2] + outward * told[:, 2:]) * side
+        return replace(points, normal=normal)
+
     def finish(self, hits: Hits) -> Finish:
         """What the surface is made of where rays met it."""
         found = self.factors[self.part[hits.face]]
@@ -152,7 +182,23 @@ class Surfaces:
             base, alpha = base * tint[:, :3], alpha * tint[:, 3]
         if self.uv is not None:
             base = base * self._texels(hits)
-        return Finish(base, alpha, found[:, 4], found[:, 5], found[:, 6], found[:, 7], found[:, 8:])
+        made = Finish(base, alpha, found[:, 4], found[:, 5], found[:, 6], found[:, 7], found[:, 8:11])
+        return self._mapped(made, hits) if any(self.maps) else made
+
+    def _mapped(self, made: Finish, hits: Hits) -> Finish:
+        """With what maps say of roughness, metalness and emitted light."""
+        assert self.uv is not None
+        part, place = self.part[hits.face], _blend(self.uv[hits.face], hits)
+        metalness, roughness, emissive = made.metalness.copy(), made.roughness.copy(), made.emissive.copy()
+        for index, maps in enumerate(self.maps):
+            here = np.flatnonzero(part == index)
+            if maps is not None and maps.surface is not None and len(here):
+                told = colors.sample(maps.surface, place[here])
+                roughness[here] *= told[:, 1]
+                metalness[here] *= told[:, 2]
+            if maps is not None and maps.emissive is not None and len(here):
+                emissive[here] *= colors.lookup(maps.emissive, place[here])
+        return replace(made, metalness=metalness, roughness=roughness, emissive=emissive)
 
     def _texels(self, hits: Hits) -> Floats32:
         assert self.uv is not None
@@ -196,6 +242,26 @@ def _reduced(mesh: Mesh, size: int) -> NDArray[np.uint8] | None:
     return texture
 
 
+def _reduced_maps(maps: Maps | None, size: int, *, bare: bool) -> Maps | None:
+    """As small as a picture needs; `bare` keeps the relief alone."""
+    if maps is None:
+        return None
+
+    def fewer(picture: NDArray[np.uint8] | None, halved: Halved) -> NDArray[np.uint8] | None:
+        while picture is not None and min(picture.shape[:2]) > 2 * size:
+            picture = halved(picture)
+        return picture
+
+    normal = fewer(maps.normal, colors.halved_numbers)
+    if bare:
+        return Maps(normal)
+    return Maps(normal, fewer(maps.surface, colors.halved_numbers), fewer(maps.emissive, colors.halved))
+
+
+def _some(hits: Hits, index: Indices) -> Hits:
+    return Hits(hits.face[index], hits.u[index], hits.v[index], hits.distance[index])
+
+
 def _tints(meshes: list[Mesh], painted: list[bool]) -> Floats32:
     found = []
     for mesh, shown in zip(meshes, painted, strict=True):
@@ -211,10 +277,10 @@ def _factors(material: Material | None, is_colored: bool, plain: Vector) -> list
     """One row of `Surfaces.factors`; a reflectivity r reflects 0.16 r^2 head on, as written into glTF."""
     if material is None:
         base = (1.0, 1.0, 1.0) if is_colored else plain
-        return [*base, 1.0, 0.0, PLAIN_ROUGHNESS, 0.04, 1.0, 0.0, 0.0, 0.0]
+        return [*base, 1.0, 0.0, PLAIN_ROUGHNESS, 0.04, 1.0, 0.0, 0.0, 0.0, 1.0]
     share = 4.0 * material.reflectivity**2
     glow = [channel * material.emissive_intensity for channel in material.emissive]
     return [
         *material.base_color, material.opacity, material.metalness, material.roughness, 0.04 * share, min(share, 1.0),
-        *glow,
+        *glow, material.normal_scale,
     ]  # fmt: skip

@@ -14,10 +14,12 @@ from orfeas.geometry.rendering.camera import Camera
 from orfeas.geometry.rendering.surfaces import Points, Surfaces
 
 Floats32 = NDArray[np.float32]
+Indices = NDArray[np.intp]
 
 COARSE = 5  # sky and shadows are looked up on every fifth pixel of each row and column
 SKY_DIRECTIONS = 32
 LAMP_DIRECTIONS = 16
+TURNS = 4
 LIFT = 6e-3  # start of shadow rays above the surface, in radii of the object: hides the facets of coarse meshes
 
 
@@ -53,9 +55,18 @@ class Openness:
         weight = np.maximum(cosine, 0.0) * (0.64 + 0.36 * self.sky[:, 1])
         return np.asarray(dot(weight, clear) / np.maximum(weight.sum(axis=1), 1e-6), dtype=np.float32)
 
-    def of_lamp(self, points: Points) -> Floats32:
-        """Share of the main light's disc that is seen, (n,)."""
-        return np.asarray(self._clear(points, self.lamp)[1].mean(axis=1), dtype=np.float32)
+    def of_lamp(self, points: Points, turn: Indices | None = None) -> Floats32:
+        """Share of the main light's disc that is seen, (n,).
+
+        The samples of a pixel share its directions among them: `turn`, (n,), says whose turn it is, of `TURNS`.
+        """
+        if turn is None:
+            return np.asarray(self._clear(points, self.lamp)[1].mean(axis=1), dtype=np.float32)
+        found = np.empty(len(points), dtype=np.float32)
+        for index in range(TURNS):
+            some = np.flatnonzero(turn == index)
+            found[some] = self._clear(points[some], self.lamp[index::TURNS])[1].mean(axis=1)
+        return found
 
     def _clear(self, points: Points, directions: Floats32) -> tuple[Floats32, Floats32]:
         cosine = points.normal @ directions.T
@@ -94,12 +105,13 @@ class Coarse:
         seen = np.zeros((*grid.shape, 2), np.float32)
         position[valid], normal[valid] = points.position, points.normal
         seen[valid] = np.stack([openness.of_sky(points), openness.of_lamp(points)], axis=1)
+        seen[..., 0] = _evened(seen[..., 0], position, normal)
         return cls(openness, position, normal, seen, sharp)
 
-    def at(self, place: Floats32, points: Points) -> Floats32:
+    def at(self, place: Floats32, points: Points, turn: Indices | None = None) -> Floats32:
         """Sky and main light at points of the picture, (n, 2): from the grid where it shows the same surface."""
         if self.openness.rays is None or self.seen.size == 0:
-            return np.stack([self.openness.of_sky(points), self.openness.of_lamp(points)], axis=1)
+            return np.stack([self.openness.of_sky(points), self.openness.of_lamp(points, turn)], axis=1)
         rows, columns = self.seen.shape[:2]
         x, y = (place.T - (COARSE // 2 + 0.5)) / COARSE
         left, top = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
@@ -124,8 +136,25 @@ class Coarse:
             result[alone, 0] = self.openness.of_sky(points[alone])
         edge = (alone | (lightest - darkest > 0.05)) if self.sharp else alone
         if edge.any():
-            result[edge, 1] = self.openness.of_lamp(points[edge])
+            result[edge, 1] = self.openness.of_lamp(points[edge], None if turn is None else turn[edge])
         return result
+
+
+def _evened(values: Floats32, position: Floats32, normal: Floats32) -> Floats32:
+    """(h, w) values averaged with those of neighbours on the same flat surface, which hides the single directions."""
+    total, weights = values.copy(), np.ones_like(values)
+    rows, columns = values.shape
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0)):
+        left = max(0, -right)
+        here = slice(0, rows - down), slice(left, columns - max(0, right))
+        there = slice(down, rows), slice(left + right, columns + min(0, right))
+        apart = np.abs(dot(position[here] - position[there], normal[here]))
+        weight = ((apart < 0.01) & (dot(normal[here], normal[there]) > 0.9)).astype(np.float32)
+        total[here] += values[there] * weight
+        weights[here] += weight
+        total[there] += values[here] * weight
+        weights[there] += weight
+    return np.asarray(total / weights, dtype=np.float32)
 
 
 def _fibonacci_sphere(count: int) -> Floats32:

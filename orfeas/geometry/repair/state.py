@@ -83,7 +83,8 @@ def dressed(state: State, original: Mesh) -> Mesh:
         _, nearest = cKDTree(original.vertices).query(mesh.vertices)
         mesh = replace(mesh, vertex_colors=original.vertex_colors[nearest])
     if original.corner_uv is not None:
-        mesh = replace(mesh, corner_uv=_coordinates(mesh, state.origin, original), texture=original.texture)
+        uv = _coordinates(mesh, state.origin, original)
+        mesh = replace(mesh, corner_uv=uv, texture=original.texture, maps=original.maps)
     return mesh
 
 

@@ -74,7 +74,7 @@ def _charted(mesh: Mesh, size: int, blocks: list[Indices]) -> Unwrapped:
     corner_uv[..., 1] = 1.0 - corner_uv[..., 1]
     scale = size / max(atlas.width, atlas.height, 1)
     sides = (max(1, round(side * scale)) for side in (atlas.width, atlas.height))
-    bare = replace(mesh, texture=None, vertex_colors=None, corner_uv=np.clip(corner_uv, 0.0, 1.0))
+    bare = replace(mesh, texture=None, vertex_colors=None, maps=None, corner_uv=np.clip(corner_uv, 0.0, 1.0))
     return Unwrapped(bare, *sides)
 
 

@@ -99,7 +99,7 @@ def _painted(
     shape = unwrapped.height, unwrapped.width
     texture = bled(picture.reshape(*shape, 3), covered.reshape(shape))
     on_progress(1.0)
-    painted = replace(mesh, corner_uv=unwrapped.mesh.corner_uv, texture=texture, vertex_colors=None)
+    painted = replace(mesh, corner_uv=unwrapped.mesh.corner_uv, texture=texture, vertex_colors=None, maps=None)
     return Projected(painted, float(covered.mean()), float((share[covered] > 0.0).mean()) if covered.any() else 0.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orfeas.domain.specs import GenerateImage, Parametric
 from orfeas.domain.stages import Queue
-from orfeas.domain.styles import DEFAULT_STYLE, LOOKS, phrased
+from orfeas.domain.styles import DEFAULT_STYLE, TOLD, phrased
 from orfeas.jobs.plan import Node, Output, Plan
 from orfeas.services.plans.common import FolderModel
 
@@ -74,7 +74,7 @@ class PictureRequest:
 
     def _rendered(self) -> Node:
         """On a cpu worker; the words count by their scene alone, and only where there is none by themselves."""
-        chords = FACETED if LOOKS[self.style].faceted else RESOLUTION
+        chords = FACETED if TOLD[self.style].faceted else RESOLUTION
         inputs = (Node(Parametric(scene=self.scene, seed=self.seed, resolution=chords)),) if self.scene else ()
         spec = GenerateImage(
             prompt="" if inputs else self.prompt, width=self.width, height=self.height, num_inference_steps=0,
