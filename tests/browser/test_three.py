@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orfeas.domain.camera import orbital, turntable
 from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS, LightRig, Material, View
 from orfeas.geometry import formats
 from orfeas.geometry.assembly import Assembly, Model, Part
@@ -28,11 +31,12 @@ AWAY = np.eye(4)
 AWAY[:3, 3] = 2.4, 0.4, -0.5
 
 MODULES = node_modules()
-pytestmark = pytest.mark.skipif(
+needs_three = pytest.mark.skipif(
     MODULES is None or not (MODULES / "three").is_dir() or not shutil.which("node") or not shutil.which("chromium"),
     reason="needs Chromium, node, playwright-core and three: install chromium and npm, then run `npm ci` or set "
     "TEST_NODE_MODULES to its folder",
 )
+pytestmark = needs_three
 
 
 def view(name: str, distance: float, projection: str = "perspective") -> View:
@@ -57,6 +61,18 @@ def mapped(mesh: Mesh) -> Mesh:
 
 GLOWING = Material((1.0, 1.0, 1.0), 1.0, 1.0, 0.5, emissive=(1.0, 1.0, 1.0), emissive_intensity=1.0, normal_scale=1.5)
 
+
+def key_frames() -> dict[str, View]:
+    """Frames of every path that the camera can take, in millimetres around a model of two."""
+    turns = {axis: turntable(distance=4.0, height=1.5, axis=axis, frames=12) for axis in ("x", "y", "z")}
+    paths = {**{f"turntable {axis}": path for axis, path in turns.items()}, "orbital": orbital(radius=4.0, frames=12)}
+    return {
+        f"{name} {point.t:.1f} s": View(point.position, point.up, point.target)
+        for name, path in paths.items()
+        for point in path.path_points[1::4]
+    }
+
+
 CASES: dict[str, tuple[Model, View, LightRig]] = {
     "textured ball": (solids.textured(solids.ball(1.0, 5)), view("angle1", 4.0), LIGHTING["studio"]),
     "mapped ball": (
@@ -68,6 +84,14 @@ CASES: dict[str, tuple[Model, View, LightRig]] = {
     **{
         f"{name} torus": (Assembly((Part("ring", solids.torus(), material=found),)), view("angle2", 5.0), rig)
         for (name, found), rig in zip(MATERIALS.items(), [*LIGHTING.values(), LIGHTING["outdoor"]], strict=True)
+    },
+    **{
+        name: (
+            solids.together(solids.textured(solids.ball(1.0, 4)), solids.box((0.4, 0.4, 1.4), at=(0.9, 0.5, 0.0))),
+            seen,
+            LIGHTING["studio"],
+        )
+        for name, seen in key_frames().items()
     },
     "two parts": (
         Assembly(
@@ -87,15 +111,20 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """What three.js draws of every case, RGBA."""
     folder = tmp_path_factory.mktemp("three")
     tasks = [_task(folder, str(index), *case) for index, case in enumerate(CASES.values())]
+    in_three(folder, tasks)
+    return {name: np.asarray(Image.open(task["png"])) for name, task in zip(CASES, tasks, strict=True)}
+
+
+def in_three(folder: Path, tasks: list[dict[str, Any]]) -> None:
+    """Let three.js do what `three.cjs` understands."""
     listed = folder / "tasks.json"
     listed.write_text(json.dumps(tasks))
     chromium = shutil.which("chromium")
     assert MODULES
     assert chromium
     command = ["node", str(DRIVER), str(MODULES.resolve()), chromium, str(listed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return {name: np.asarray(Image.open(task["png"])) for name, task in zip(CASES, tasks, strict=True)}
 
 
 def _task(folder: Path, name: str, model: Model, seen: View, rig: LightRig) -> dict[str, Any]:
@@ -131,3 +160,21 @@ def test_a_picture_agrees_with_three_js(drawn, name):
     apart = np.abs(ours[both, :3].astype(float) - theirs[both, :3]).mean() / 255.0
     print(f"{name}: silhouettes {((ours[..., 3] > 64) == (theirs[..., 3] > 64)).mean():.5f}, colours {apart:.4f}")
     assert apart < 0.08
+
+
+def test_an_obj_file_and_its_material_are_read_as_they_were_written(tmp_path):
+    model = Assembly(
+        tuple(Part(name, solids.box((1.0, 2.0, 3.0)), AWAY, found) for name, found in MATERIALS.items()),
+    )
+    with zipfile.ZipFile(BytesIO(formats.write(model, "obj"))) as archive:
+        archive.extractall(tmp_path)
+    task = {"obj": str(tmp_path / "model.obj"), "mtl": str(tmp_path / "model.mtl"), "json": str(tmp_path / "read.json")}
+    in_three(tmp_path, [task])
+    read = json.loads((tmp_path / "read.json").read_text())
+    assert [mesh["material"] for mesh in read] == list(MATERIALS)
+    for mesh, (name, found) in zip(read, MATERIALS.items(), strict=True):
+        assert mesh["vertices"] == 36, name
+        assert mesh["color"] == pytest.approx(found.base_color, abs=1e-5)
+        assert mesh["specular"] == pytest.approx([found.reflectivity] * 3, abs=1e-5)
+        assert mesh["shininess"] == pytest.approx((1.0 - found.roughness) * 1000.0)
+        assert mesh["opacity"] == pytest.approx(found.opacity)

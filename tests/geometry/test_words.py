@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -86,9 +86,8 @@ def related(kind: str, first: object, *others: object) -> None:
 
 @pytest.mark.parametrize("layout, phrase", [(k, p) for k, phrases in lexicon.LAYOUTS.items() for p in phrases])
 def test_every_layout_sets_its_bodies_apart_or_on_each_other(layout, phrase):
-    text = f"a {phrase} of four green 20 mm cubes" if phrase in ("row", "line", "circle", "grid", "stack", "pile") else (
-        f"four green 20 mm cubes {phrase}"
-    )  # fmt: skip
+    noun = phrase in ("row", "line", "circle", "grid", "stack", "pile")
+    text = f"a {phrase} of four green 20 mm cubes" if noun else f"four green 20 mm cubes {phrase}"
     assembly = built(text)
     assert_sound(assembly)
     found = list(bodies(assembly).values())
@@ -100,7 +99,7 @@ def test_every_layout_sets_its_bodies_apart_or_on_each_other(layout, phrase):
     if layout == "stack":
         assert spread[1] == pytest.approx(60.0, abs=1.0)
         order = np.argsort(middles[:, 1])
-        assert all(gap(found[a], found[b]) < CONTACT_MM for a, b in zip(order, order[1:], strict=False))
+        assert all(gap(found[a], found[b]) < CONTACT_MM for a, b in pairwise(order))
         return
     assert spread[1] == pytest.approx(0.0, abs=1e-3)
     if layout == "row":

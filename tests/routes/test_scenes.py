@@ -13,6 +13,7 @@ import pytest
 import trimesh
 
 from orfeas.domain.layout import STRATEGIES
+from tests.browser.test_three import in_three, needs_three
 from tests.geometry.test_formats import needs_validator, node_modules
 from tests.routes.reading import ReadingClient
 
@@ -161,6 +162,32 @@ def test_the_glb_of_a_scene_passes_the_khronos_validator(client, worker, scene, 
         command = ["node", str(VALIDATOR), str(node_modules().resolve()), str(path)]
         report = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
         assert report["issues"]["messages"] == []
+
+
+@needs_three
+def test_three_js_loads_a_scene_with_the_same_transforms_lights_and_camera(client, worker, scene, add, tmp_path):
+    add(10, 20, 30, name="plain", position=[0, 0, 0])
+    add(10, 20, 30, name="turned", position=[50, 5, -7], rotation_deg=[30, 90, -45], material="wood")
+    add(5, 6, 7, name="grown", position=[-40, 0, 12], rotation_deg=[0, 20, 0], scale=2.5, material="glass")
+    job = client.post(f"{SCENES}/{scene}/export", json={"format": "glb"}).get_json()
+    worker.drain()
+    path = tmp_path / "scene.glb"
+    path.write_bytes(client.get(f"/api/v1/jobs/{job['id']}/result").data)
+    in_three(tmp_path, [{"glb": str(path), "json": str(tmp_path / "read.json")}])
+    read_by_three = json.loads((tmp_path / "read.json").read_text())
+    nodes = {node["name"]: node for node in read_by_three["nodes"]}
+    loaded = trimesh.load_scene(path)
+    for name in ("plain", "turned", "grown"):
+        world = np.array(nodes[name]["matrix"]).reshape(4, 4).T
+        assert world == pytest.approx(loaded.graph[name][0], abs=1e-9)
+    assert np.cbrt(np.linalg.det(np.array(nodes["grown"]["matrix"]).reshape(4, 4)[:3, :3])) == pytest.approx(0.0025)
+    assert nodes["turned"]["base"] == pytest.approx([0.55, 0.27, 0.07])
+    lamps = [node for node in read_by_three["nodes"] if node["type"] == "DirectionalLight"]
+    assert [lamp["intensity"] / np.pi for lamp in lamps] == pytest.approx([1.0, 0.3, 0.2])
+    main = np.array(next(n for n in lamps if n["name"].startswith("main"))["matrix"]).reshape(4, 4).T
+    assert main[:3, 2] == pytest.approx(np.array([5, 10, 5]) / np.sqrt(150.0), abs=1e-6), "it shines along -z"
+    cameras = [node for node in read_by_three["nodes"] if node["type"] == "PerspectiveCamera"]
+    assert (read_by_three["cameras"], [camera["fov"] for camera in cameras]) == (1, pytest.approx([50.0]))
 
 
 @pytest.mark.parametrize("form", ["stl", "obj", "3mf"])

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from orfeas.domain.presets import MATERIALS, Material, Vector
+from orfeas.geometry.assembly import UNPAINTED
 
-BLACK: Vector = (0.0, 0.0, 0.0)
+CLAY: Vector = (0.60, 0.585, 0.56)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Look:
 
     Attributes
     ----------
+    plain : Vector
+        Linear colour of surfaces that have none.
     lighting : str
         The lighting preset of pictures that name none.
     environment, occlusion : float
@@ -61,6 +64,7 @@ class Look:
         What takes the place of the model's materials, and how much of the model's colours stays.
     """
 
+    plain: Vector = CLAY
     lighting: str = "studio"
     environment: float = 1.0
     occlusion: float = 0.8
@@ -91,7 +95,7 @@ class Look:
     tint: float = 1.0
 
 
-BARE = Look(environment=0.0, occlusion=0.0, spread=0.0, ground=0.0, clear=False)
+BARE = Look(plain=UNPAINTED, environment=0.0, occlusion=0.0, spread=0.0, ground=0.0, clear=False)
 """Lamps and surfaces alone, as three.js shows them without an environment and shadows."""
 
 _REALISTIC = Look(vignette=0.10, shoulder=0.6)

@@ -35,7 +35,6 @@ STEP = 2e-4  # a ray goes on this far behind a transparent surface, in radii of 
 CONTRAST = 0.05  # of neighbouring pixels, in square roots of light, from which on both are looked at closer
 CLEAREST = 0.15  # share of its opacity that a smooth colourless surface scatters
 RIM = np.float32(0.5)
-CLAY = (0.60, 0.585, 0.56)  # linear light of a surface without colours
 LIGHTING_BACKGROUND, TRANSPARENT = "lighting", "transparent"
 
 
@@ -105,7 +104,6 @@ class Studio:
         material: Material | None = None,
         lighting: LightRig | None = None,
         style: str | Look = "realistic",
-        plain: Vector = CLAY,
         threads: int = THREADS,
     ) -> None:
         self.look = style if isinstance(style, Look) else LOOKS[style]
@@ -115,7 +113,7 @@ class Studio:
         if self.look.faces:
             model = _reduced(model, self.look.faces)
         self.surfaces = Surfaces.of(
-            model, size=size, material=material, plain=plain, crease_deg=self.look.crease_deg,
+            model, size=size, material=material, plain=self.look.plain, crease_deg=self.look.crease_deg,
             faceted=bool(self.look.faces),
         )  # fmt: skip
         self.rays = rays_of(self.surfaces.vertices, self.surfaces.faces)

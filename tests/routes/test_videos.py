@@ -1,0 +1,68 @@
+"""Turntables as MP4, where ffmpeg is installed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+
+from orfeas.geometry import formats
+from tests.geometry import solids
+
+FFMPEG = shutil.which("ffmpeg")
+pytestmark = pytest.mark.skipif(FFMPEG is None, reason="needs ffmpeg: install it from the system's packages")
+TURNTABLE = "/api/v1/meshes/turntable"
+
+
+@pytest.fixture
+def config(config):
+    return replace(config, ffmpeg=FFMPEG)
+
+
+def stored(client) -> dict:
+    data = formats.write(solids.textured(solids.torus()), "glb")
+    asset = client.post("/api/v1/uploads", data={"file": (BytesIO(data), "ring.glb")}).get_json()
+    return {"asset_id": asset["id"]}
+
+
+def frames(data: bytes, path) -> tuple[list[np.ndarray], float]:
+    path.write_bytes(data)
+    film, found = cv2.VideoCapture(str(path)), []
+    while True:
+        more, picture = film.read()
+        if not more:
+            return found, float(film.get(cv2.CAP_PROP_FPS))
+        found.append(picture[..., ::-1].astype(int))
+
+
+def test_a_video_shows_every_frame_for_its_time(client, finished, tmp_path):
+    asked = {"input": stored(client), "width": 97, "height": 64, "frames": 12, "animation": {"duration": 4}}
+    job = finished(client.post(TURNTABLE, json={**asked, "format": "mp4"}))
+    assert job["state"] == "succeeded", job["error"]
+    (asset,) = job["result"]["assets"]
+    assert (asset["filename"], asset["media_type"]) == ("ring_turntable.mp4", "video/mp4")
+    data = client.get(asset["url"], buffered=True).data
+    shown, rate = frames(data, tmp_path / "ring.mp4")
+    assert len(shown) == 12
+    assert rate == pytest.approx(3.0, rel=0.01)
+    assert shown[0].shape == (64, 96, 3), "H.264 wants even sides"
+    assert min(np.abs(one - other).mean() for one, other in zip(shown, [*shown[1:], shown[0]], strict=True)) > 0.5
+    assert data.index(b"moov") < data.index(b"mdat"), "it plays before it has arrived whole"
+
+
+def test_videos_are_listed_as_available(client):
+    items = client.get("/api/v1/exports/formats").get_json()["items"]
+    assert next(item for item in items if item["format"] == "mp4")["available"]
+
+
+def test_the_same_turntable_gives_the_same_video(client, finished):
+    asked = {"input": stored(client), "width": 64, "height": 64, "frames": 8, "format": "mp4"}
+    first, again = (
+        finished(client.post(TURNTABLE, json={**asked, "use_cache": cached}))["result"]["assets"][0]["asset_id"]
+        for cached in (True, False)
+    )
+    assert first == again
