@@ -24,6 +24,7 @@ from orfeas.stages import animation
 from orfeas.stages.registry import Progress, Result, implements
 
 NO_EMBREE = "The package embreex has no build for this machine: pictures are drawn without it, much more slowly."
+NO_RELIEF = "normal_scale changes nothing: the model has no normal map."
 CLOSED = 1e-6
 
 
@@ -40,7 +41,7 @@ def picture(model: Model, spec: RenderPicture, on_progress: Progress) -> Result:
     studio = _studio(model, spec)
     camera = studio.camera(spec.view, spec.width, spec.height)
     pixels = studio.picture(camera, samples=spec.samples, background=spec.background, on_progress=on_progress)
-    return Result(animation.png(pixels), _remarks())
+    return Result(animation.png(pixels), _remarks(studio, spec))
 
 
 @implements(RenderTurntable)
@@ -50,10 +51,11 @@ def turntable(model: Model, spec: RenderTurntable, on_progress: Progress, config
     if spec.format == "mp4" and not ffmpeg:
         raise CapabilityMissingError("Videos need ffmpeg: set ORFEAS_FFMPEG to its path, or ask for gif or png_zip.")
     frames = []
-    for frame in _frames(_studio(model, spec, threads=1), spec):
+    studio = _studio(model, spec, threads=1)
+    for frame in _frames(studio, spec):
         frames.append(frame)
         on_progress(0.9 * len(frames) / spec.frames)
-    return Result(_packed(frames, spec, ffmpeg or ""), {"frames": len(frames), **_remarks()})
+    return Result(_packed(frames, spec, ffmpeg or ""), {"frames": len(frames), **_remarks(studio, spec)})
 
 
 def path(spec: RenderTurntable) -> list[View]:
@@ -116,5 +118,8 @@ def _studio(model: Model, spec: PictureSpec, **more: Any) -> Studio:
     )  # fmt: skip
 
 
-def _remarks() -> dict[str, Any]:
-    return {} if has_embree() else {"warnings": [NO_EMBREE]}
+def _remarks(studio: Studio, spec: PictureSpec) -> dict[str, Any]:
+    material = read_material(spec.material)
+    flat = material is not None and material.normal_scale != 1.0 and not studio.surfaces.has_relief
+    found = [*([] if has_embree() else [NO_EMBREE]), *([NO_RELIEF] if flat else [])]
+    return {"warnings": found} if found else {}

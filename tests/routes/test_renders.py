@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from orfeas.geometry import formats
+from orfeas.geometry.mesh import Maps
 from tests.geometry import solids
 
 RENDER, TURNTABLE = "/api/v1/meshes/render", "/api/v1/meshes/turntable"
@@ -66,6 +68,23 @@ def test_a_custom_material_is_drawn(client, finished, torus):
     assert shown[0, 0, 3] == 0
     solid = shown[shown[..., 3] == 255].astype(int)
     assert (solid[:, 0] > solid[:, 1] + 20).mean() > 0.9
+
+
+def test_the_scale_of_a_relief_counts_where_there_is_one(client, finished, torus):
+    y, x = np.mgrid[0:64, 0:64] / 64.0 * 2.0 * np.pi
+    waves = np.stack([0.6 * np.sin(8.0 * x), 0.6 * np.sin(8.0 * y), np.ones_like(x)], axis=-1)
+    normal = np.round(127.5 + 127.5 * waves / np.linalg.norm(waves, axis=-1, keepdims=True)).astype(np.uint8)
+    rough = formats.write(replace(solids.textured(solids.ball(10.0)), maps=Maps(normal=normal)), "glb")
+
+    def drawn(data: bytes, scale: float) -> tuple[np.ndarray, list[str]]:
+        own = {"material_type": "ceramic", "custom_properties": {"normal_scale": scale}}
+        job = finished(client.post(RENDER, json={**stored(client, data), **SMALL, "material": own}))
+        return np.asarray(Image.open(BytesIO(film(job, client)[1]))).astype(int), job["warnings"]
+
+    pictures = [drawn(rough, scale)[0] for scale in (0.0, 1.0, 2.0)]
+    assert np.abs(pictures[0] - pictures[1]).mean() > 1.0
+    assert np.abs(pictures[2] - pictures[0]).mean() > np.abs(pictures[1] - pictures[0]).mean()
+    assert any("no normal map" in warning for warning in drawn(torus, 2.0)[1])
 
 
 def test_a_turntable_is_a_film_of_all_frames(client, finished, torus):

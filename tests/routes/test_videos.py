@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from orfeas.geometry import formats
+from orfeas.stages import animation
 from tests.geometry import solids
 
 FFMPEG = shutil.which("ffmpeg")
@@ -59,10 +60,7 @@ def test_videos_are_listed_as_available(client):
     assert next(item for item in items if item["format"] == "mp4")["available"]
 
 
-def test_the_same_turntable_gives_the_same_video(client, finished):
-    asked = {"input": stored(client), "width": 64, "height": 64, "frames": 8, "format": "mp4"}
-    first, again = (
-        finished(client.post(TURNTABLE, json={**asked, "use_cache": cached}))["result"]["assets"][0]["asset_id"]
-        for cached in (True, False)
-    )
-    assert first == again
+def test_the_same_frames_give_the_same_video():
+    drawn = [np.full((64, 64, 4), 20 * index, np.uint8) for index in range(8)]
+    assert FFMPEG
+    assert animation.mp4(drawn, 2.0, FFMPEG) == animation.mp4(drawn, 2.0, FFMPEG)

@@ -147,6 +147,11 @@ class Surfaces:
             whole &= self.tint[self.faces, 3].min(axis=1) >= 1.0
         return np.asarray(whole)
 
+    @property
+    def has_relief(self) -> bool:
+        """Whether a part has a normal map."""
+        return any(maps is not None and maps.normal is not None for maps in self.maps)
+
     def points(self, hits: Hits, origins: Floats32, directions: Floats32) -> Points:
         """The points that rays met; every ray must have met one."""
         position = origins + directions * hits.distance[:, None]
@@ -157,7 +162,7 @@ class Surfaces:
 
     def bent(self, points: Points, hits: Hits) -> Points:
         """The points with the normals that normal maps give them."""
-        if self.uv is None or not any(maps and maps.normal is not None for maps in self.maps):
+        if self.uv is None or not self.has_relief:
             return points
         normal, part = points.normal.copy(), self.part[hits.face]
         for index, maps in enumerate(self.maps):
