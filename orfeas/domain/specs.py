@@ -284,7 +284,7 @@ class Texture(StageSpec):
     """
 
     name: ClassVar[str] = "mesh.texture"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     weight: ClassVar[int] = 15
     timeout_s: ClassVar[float] = 600.0
     size: int = 1024

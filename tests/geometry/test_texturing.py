@@ -171,3 +171,20 @@ def test_a_relief_looks_the_same_on_fewer_faces_with_other_coordinates() -> None
     like, flat = (np.abs(shown[0].astype(int) - other).mean() for other in shown[1:])
     assert like < 2.0
     assert flat > 3.0 * like
+
+
+def test_what_one_body_shows_does_not_run_onto_another_that_it_touches() -> None:
+    plate, ball = solids.box((40.0, 4.0, 40.0)), solids.ball(8.0, 4)
+    ball = ball.moved(ball.vertices + [0.0, 10.001, 0.0])
+    both = solids.together(plate, ball)
+    photo = np.zeros((240, 400, 4), np.uint8)
+    photo[200:] = 40, 60, 200, 255
+    inside = np.hypot(np.arange(240)[:, None] - 120, np.arange(400) - 200) < 80
+    photo[inside & (np.arange(240)[:, None] < 200)] = 220, 30, 30, 255
+    made = project(both, {"front": prepare(photo)}, size=512).mesh
+    above = thumbnail(made, width=160, height=160, framing=Framing(0.0, 60.0))
+    opaque = above[above[..., 3] == 255][:, :3].astype(int)
+    plate_pixels = opaque[opaque[:, 2] > opaque[:, 0]]
+    assert len(plate_pixels) > 0.5 * len(opaque)
+    purple = (np.abs(opaque[:, 2] - opaque[:, 0]) < 50) & (opaque.max(axis=1) > 60)
+    assert purple.mean() < 0.02

@@ -15,7 +15,7 @@ from orfeas.geometry.normals import corner_normals, dot, face_cross, unit
 from orfeas.geometry.raycast import Scene
 from orfeas.geometry.subject import Subject
 from orfeas.geometry.texturing.charts import Unwrapped, unwrap
-from orfeas.geometry.texturing.spread import Spread, at
+from orfeas.geometry.texturing.spread import SpreadOfBodies
 from orfeas.geometry.texturing.texels import Texels, bled, texels
 from orfeas.geometry.texturing.views import View
 
@@ -82,19 +82,21 @@ def _painted(
     """First what the photos show, then, spread from it, what they do not."""
     count = unwrapped.width * unwrapped.height
     picture, share = np.zeros((count, 3), dtype=np.uint8), np.zeros(count, dtype=np.float32)
-    covered, spread, surface = np.zeros(count, dtype=bool), Spread(), _Normals.of(unwrapped.mesh)
+    covered, surface = np.zeros(count, dtype=bool), _Normals.of(unwrapped.mesh)
     depth = _depth(views)
+    spread = SpreadOfBodies(unwrapped.mesh, depth)
     for band in texels(unwrapped):
         points = band.points(unwrapped.mesh).astype(np.float32)
         light, seen = _seen(views, scene, points, *surface.at(band))
-        spread.add(points * depth, light, seen)
+        spread.add(band.face, points * depth, light, seen)
         picture[band.place], share[band.place], covered[band.place] = colors.srgb(light), seen, True
     on_progress(0.8)
-    cells = spread.filled()
+    fill_at = spread.fill()
+    on_progress(0.85)
     for band in texels(unwrapped):
         part = share[band.place] < 1.0
         place, own = band.place[part], share[band.place[part], None]
-        fill = at(cells, band.points(unwrapped.mesh)[part] * depth)
+        fill = fill_at(band.face[part], band.points(unwrapped.mesh)[part] * depth)
         picture[place] = colors.srgb(colors.linear(picture[place]) * own + fill * (1.0 - own))
     shape = unwrapped.height, unwrapped.width
     texture = bled(picture.reshape(*shape, 3), covered.reshape(shape))
