@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,10 @@ class Config:
     log_format: str = setting("json", one_of("json", "text"), "form of log lines")
     debug: bool = setting(False, switch, "whether Flask's debug mode is on")
     notices: tuple[str, ...] = ()
+
+    def without_secrets(self) -> Config:
+        """For processes that work on files of strangers: no keys, and no way to the database."""
+        return replace(self, secret_key=None, llm_api_key=None, database_url="sqlite://")
 
     def __post_init__(self) -> None:
         if self.model_dir == Path():

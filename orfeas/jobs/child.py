@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from orfeas.errors import InternalError, OrfeasError, StageMemoryError
 
 if TYPE_CHECKING:
+    from orfeas.config import Config
     from orfeas.stages.task import Task
 
 REPORT_EVERY_S = 0.25
@@ -34,13 +35,14 @@ TOO_MUCH_MEMORY = "The stage needed more than {limit_mb} MB. Try a lower quality
 
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
-    """What a child needs to know. `memory_bytes` bounds its address space."""
+    """What a child needs to know. `memory_bytes` bounds its address space; `config` holds no secrets."""
 
     data_dir: Path
     reserve_bytes: int
     memory_bytes: int
     modules: tuple[str, ...] = STAGES
     hand_over: bool = True
+    config: Config | None = None
 
 
 class CancelledError(BaseException):
@@ -100,7 +102,8 @@ def child_main(connection: Connection, life: Connection, settings: ChildSettings
 
     for module in settings.modules:
         importlib.import_module(module)
-    runner = Runner(FolderStorage(settings.data_dir, settings.reserve_bytes), hand_over=settings.hand_over)
+    blobs = FolderStorage(settings.data_dir, settings.reserve_bytes)
+    runner = Runner(blobs, hand_over=settings.hand_over, config=settings.config)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             message = connection.recv()

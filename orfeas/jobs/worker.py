@@ -239,8 +239,9 @@ def run_worker(
         GpuWorker(leases, inbox, heartbeat, _gpu_settings(config, device, *(modules or ())), stop).run()
         return
     settings = ChildSettings(
-        config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules or STAGES
-    )
+        config.data_dir, config.disk_reserve_mb * 1_000_000, child_memory_bytes(config.cpu_workers), modules or STAGES,
+        config=config.without_secrets(),
+    )  # fmt: skip
     CpuWorker(leases, inbox, Heartbeat(database, worker_id, queue.value), settings, stop, queue.value).run()
 
 

@@ -175,7 +175,7 @@ def test_a_relief_looks_the_same_on_fewer_faces_with_other_coordinates() -> None
 
 def test_what_one_body_shows_does_not_run_onto_another_that_it_touches() -> None:
     plate, ball = solids.box((40.0, 4.0, 40.0)), solids.ball(8.0, 4)
-    ball = ball.moved(ball.vertices + [0.0, 10.001, 0.0])
+    ball = ball.moved(np.add(ball.vertices, [0.0, 10.001, 0.0]))
     both = solids.together(plate, ball)
     photo = np.zeros((240, 400, 4), np.uint8)
     photo[200:] = 40, 60, 200, 255

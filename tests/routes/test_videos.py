@@ -7,12 +7,14 @@ from dataclasses import replace
 from io import BytesIO
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from orfeas.geometry import formats
 from orfeas.stages import animation
 from tests.geometry import solids
+from tests.serving import Server
 
 FFMPEG = shutil.which("ffmpeg")
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="needs ffmpeg: install it from the system's packages")
@@ -64,3 +66,14 @@ def test_the_same_frames_give_the_same_video():
     drawn = [np.full((64, 64, 4), 20 * index, np.uint8) for index in range(8)]
     assert FFMPEG
     assert animation.mp4(drawn, 2.0, FFMPEG) == animation.mp4(drawn, 2.0, FFMPEG)
+
+
+def test_a_worker_of_a_served_instance_knows_ffmpeg(tmp_path):
+    data = formats.write(solids.torus(), "glb")
+    with Server(tmp_path / "data", ffmpeg=FFMPEG) as server, httpx.Client(base_url=server.url) as web:
+        asset = web.post("/api/v1/uploads", files={"file": ("ring.glb", data)}).json()
+        asked = {"input": {"asset_id": asset["id"]}, "width": 64, "height": 64, "frames": 8, "format": "mp4"}
+        job = web.post(TURNTABLE, json=asked, headers={"Prefer": "wait=60"}, timeout=90).json()
+        assert job["state"] == "succeeded", job["error"]
+        film = web.get(job["result"]["assets"][0]["url"]).content
+    assert film[4:8] == b"ftyp"
