@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from orfeas.domain.presets import CAMERAS
 from orfeas.domain.prompt import parse
 from orfeas.geometry.illustration import thumbnail
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.parametric import build
-from orfeas.geometry.rendering import Framing
+from orfeas.geometry.rendering import LOOKS, Framing, Studio
 from orfeas.geometry.simplify import simplify_to
 from orfeas.geometry.subject import Subject, prepare
 from orfeas.geometry.texturing import Projected, project
@@ -29,16 +31,18 @@ TILE = 280
 PHOTO = 900
 PAGE = (244, 244, 242)
 SENTENCES = ("a snowman", "a red mug on a wooden table", "a house between two trees", "a rocket")
-SIDES = {"front": 0.0, "right": 90.0, "back": 180.0, "left": 270.0}
+SIDES = ("front", "right", "back", "left")
 VIEWS = ((25.0, 15.0), (155.0, 15.0))
 TEXELS = 1024
 
 
 def photos(mesh: Mesh) -> dict[str, Subject]:
-    """Pictures of a model from its four sides, cut out."""
+    """Pictures of a model from its four sides without perspective, cut out."""
+    studio = Studio(mesh, size=PHOTO, style=replace(LOOKS["realistic"], ground=0.0))
+    views = {side: replace(CAMERAS[side], projection="orthographic") for side in SIDES}
     return {
-        side: prepare(thumbnail(mesh, width=PHOTO, height=PHOTO, framing=Framing(azimuth, 0.0)))
-        for side, azimuth in SIDES.items()
+        side: prepare(studio.picture(studio.camera(seen, PHOTO, PHOTO), background="transparent"))
+        for side, seen in views.items()
     }
 
 

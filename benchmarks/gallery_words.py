@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from orfeas.domain.prompt import lexicon, parse
+from orfeas.geometry.illustration import thumbnail
 from orfeas.geometry.parametric import build
-from orfeas.geometry.rendering import render_model
 
 TILE = 300
 COLUMNS = 6
@@ -45,7 +45,7 @@ SENTENCES = [
     "a ball under a table",
     "a bridge in front of a castle",
     "a wooden chair behind a desk with a vase on it",
-    "twelve coloured gears in a grid",
+    "twelve gears in a grid",
     "a donut around a rocket",
     "a dozen mushrooms in a ring around a house",
     "a crystal bottle next to two copper bowls",
@@ -63,7 +63,7 @@ def tile(text: str, seed: int = 0) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     assembly = build(parse(text).scene, seed=seed)
     seconds = time.perf_counter() - started
     picture = Image.new("RGB", (TILE, TILE), PAGE)
-    made = Image.fromarray(render_model(assembly, width=TILE, height=TILE, background="transparent"))
+    made = Image.fromarray(thumbnail(assembly, width=TILE, height=TILE))
     picture.paste(made, mask=made.getchannel("A"))
     ImageDraw.Draw(picture).text((6, 4), text[:52], fill=(90, 90, 90))
     faces = sum(len(part.mesh.faces) for part in assembly.parts)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orfeas.geometry.assembly import Model
+from orfeas.geometry.assembly import Model, as_assembly
 from orfeas.geometry.rendering import LOOKS, Framing, Studio
+from orfeas.geometry.rendering.camera import pixel_centres
 from orfeas.geometry.rendering.studio import LIGHTING_BACKGROUND, TRANSPARENT
 
 STRAIGHT = Framing()
 TURN_DEG, TILT_DEG = 50.0, 10.0
 """How far a seed turns and tilts the camera, either way."""
+RAISED_DEG = (15.0, 30.0, 45.0)
+GLANCE, GLIMPSE = 96, 12
+"""Pixels of a side of the picture that is glanced at, and those that make a thing seen."""
 PAPER = "#e6e8eb"
 """Behind the styles that leave the background to the lighting: the studio's is nearly black."""
 THUMBNAIL = replace(LOOKS["realistic"], crisp=False)
@@ -40,7 +45,7 @@ def illustrate(model: Model, *, style: str, width: int, height: int, seed: int =
     """
     studio = Studio(model, size=max(width, height), style=style)
     background = LIGHTING_BACKGROUND if studio.look.backdrop else PAPER
-    camera = studio.camera(view(seed), width, height)
+    camera = studio.camera(revealing(studio, model, view(seed)), width, height)
     return np.ascontiguousarray(studio.picture(camera, background=background)[..., :3])
 
 
@@ -55,4 +60,27 @@ def view(seed: int) -> Framing:
 def thumbnail(model: Model, *, width: int, height: int, framing: Framing = STRAIGHT) -> NDArray[np.uint8]:
     """A model without anything behind it but its shadow, (height, width, 4) uint8."""
     studio = Studio(model, size=max(width, height), style=THUMBNAIL)
-    return studio.picture(studio.camera(framing, width, height), background=TRANSPARENT)
+    camera = studio.camera(revealing(studio, model, framing), width, height)
+    return studio.picture(camera, background=TRANSPARENT)
+
+
+def revealing(studio: Studio, model: Model, framing: Framing) -> Framing:
+    """The view, from further above where that shows things that are hidden: what lies in a box, or behind a tower.
+
+    Parts belong to the thing whose name stands before the first comma of theirs, as the modeller names them.
+    """
+    names = [part.name.split(",")[0] for part in as_assembly(model).parts if len(part.mesh.faces)]
+    if len(set(names)) < 2:
+        return framing
+
+    def shown(tried: Framing) -> int:
+        camera = studio.camera(tried, GLANCE, GLANCE)
+        hits = studio.rays.first(*camera.rays(pixel_centres(GLANCE, GLANCE)))
+        pixels = Counter(studio.surfaces.part[hits.face[hits.face >= 0]].tolist())
+        seen: Counter[str] = Counter()
+        for part, count in pixels.items():
+            seen[names[part]] += count
+        return sum(count >= GLIMPSE for count in seen.values())
+
+    tried = [replace(framing, elevation_deg=framing.elevation_deg + more) for more in (0.0, *RAISED_DEG)]
+    return max(tried, key=shown)

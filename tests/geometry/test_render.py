@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from orfeas.domain.prompt import parse
 from orfeas.errors import EmptyMeshError
 from orfeas.geometry import colors
-from orfeas.geometry.illustration import thumbnail
+from orfeas.geometry.illustration import revealing, thumbnail
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.normals import corner_normals, face_normals
-from orfeas.geometry.rendering import Framing, render_model
+from orfeas.geometry.parametric import build
+from orfeas.geometry.rendering import Framing, Studio, render_model
 from tests.geometry import solids
 
 BALL = solids.ball(1.0, 4)
@@ -128,6 +130,16 @@ def test_a_flat_mesh_can_be_shown():
 def test_no_faces_no_picture():
     with pytest.raises(EmptyMeshError):
         front(Mesh(BALL.vertices, BALL.faces[:0]))
+
+
+def test_what_lies_in_a_box_is_looked_at_from_above():
+    def reds(text: str) -> int:
+        shown = thumbnail(build(parse(text).scene), width=160, height=160).astype(int)
+        return int(((shown[..., 0] > shown[..., 1] + 60) & (shown[..., 3] == 255)).sum())
+
+    assert reds("three red balls inside an open white box") > 100
+    alone = Framing(35.0, 20.0)
+    assert revealing(Studio(solids.torus(), size=96), solids.torus(), alone) == alone
 
 
 def test_normals_are_smooth_on_a_ball_and_hard_on_a_box():
