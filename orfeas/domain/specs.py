@@ -42,7 +42,7 @@ class Parametric(StageSpec):
     """
 
     name: ClassVar[str] = "shape.parametric"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     keep: ClassVar[Keep] = Keep.LATENT
     weight: ClassVar[int] = 45
     scene: str = ""

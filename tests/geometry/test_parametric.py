@@ -188,6 +188,12 @@ def test_hollow_open_half_and_tapered_take_material_away():
     assert volume("a hollow 50 mm cube") > 0.3 * volume("a 50 mm cube")
 
 
+def test_half_a_ball_rests_on_its_cut_and_a_hollow_one_shows_its_section():
+    dome = extents(built("a half 50 mm sphere"))
+    assert dome == pytest.approx([50.0, 25.0, 50.0], rel=0.01)
+    assert extents(built("a hollow half 50 mm sphere"))[2] == pytest.approx(25.0, rel=0.02)
+
+
 @pytest.mark.parametrize("text, size", [
     ("a tiny cube", 10), ("a small mug", 25), ("a medium tower", 50), ("a large chair", 100), ("a huge bridge", 200),
     ("a 3 cm star", 30), ("a 2 inch heart", 50.8), ("a tall twisted 70 mm vase", 70), ("a snowman", 100),

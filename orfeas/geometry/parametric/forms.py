@@ -54,6 +54,9 @@ def _bend(low: Floats, high: Floats, *, twisted: bool, tapered: bool, fluted: bo
     return bend
 
 
+SHOWN_IN_SECTION = frozenset({"hollow", "hole", "handle"})
+
+
 def carve(body: Body, forms: tuple[str, ...], shape: str, kit: Kit) -> Body:
     """Hollow, open, with a hole, with a handle, half; in this order."""
     words = set(forms)
@@ -63,7 +66,9 @@ def carve(body: Body, forms: tuple[str, ...], shape: str, kit: Kit) -> Body:
         body = _bored(body, shape, kit)
     if "handle" in words and shape != "mug":
         body = _handled(body, shape, kit)
-    return _halved(body) if "half" in words else body
+    if "half" not in words:
+        return body
+    return _upper_half(body) if shape == "sphere" and not words & SHOWN_IN_SECTION else _halved(body)
 
 
 def _bored(body: Body, shape: str, kit: Kit) -> Body:
@@ -174,6 +179,13 @@ def _entry(
     if len(hits) < 2:
         return None
     return float(hits[0].position[axis]), abs(float(hits[0].position[axis] - hits[1].position[axis]))
+
+
+def _upper_half(body: Body) -> Body:
+    """What lies above the middle: half a ball rests on its cut."""
+    low, high = body.bounds
+    middle = float(low[1] + high[1]) / 2.0
+    return body.changed(lambda solid: solid.trim_by_plane((0.0, 1.0, 0.0), middle))
 
 
 def _halved(body: Body) -> Body:
