@@ -31,6 +31,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.http
 	$(BIN)/python -m benchmarks.health
 	$(BIN)/python -m benchmarks.mesh
+	$(BIN)/python -m benchmarks.render
 	$(BIN)/python -m benchmarks.hunyuan3d
 
 bench-check: $(VENV)/.installed-test

@@ -1,23 +1,29 @@
-"""Pictures of a textured model: `python -m benchmarks.render` writes `results/render.json`.
+"""Pictures of a textured model, and models of sentences: `python -m benchmarks.render` writes `results/render.json`.
 
-Times are those of the stage's work on a model that was read already, the first picture left out; one BLAS thread, as in
-workers.
+Times of pictures are those of the stage's work on a model that was read already, the first one left out; one BLAS
+thread, as in workers. Times of sentences are those of a client of a running server, from the request to the finished
+job: the glb file, loaded again and measured, and its thumbnail.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import numpy as np
 
+from benchmarks.gallery_words import SENTENCES
 from benchmarks.report import Goal, Ratio, document, machine, median, output_path, write
 from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS
 from orfeas.domain.render_specs import RenderTurntable, written
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.rendering import Framing, render_model
 from orfeas.stages.render import turntable
+from tests.serving import Server
 
 SIZE, ROUNDS = 512, 5
 SEGMENTS = (250, 100)  # 50 000 triangles
@@ -63,6 +69,23 @@ def seconds(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
     return median(found)
 
 
+def sentences() -> list[float]:
+    """Seconds from the request to the finished glb, of sentences that were not asked before."""
+    taken = []
+    with (
+        TemporaryDirectory(prefix="orfeas-bench-") as folder,
+        Server(Path(folder), cache=1, disk_reserve_mb=64) as server,
+        httpx.Client(base_url=server.url, timeout=120.0) as client,
+    ):
+        for prompt in ("a white cup", *SENTENCES):  # the first one wakes the worker's child up
+            started = time.perf_counter()
+            job = client.post("/api/v1/generations", json={"prompt": prompt}, headers={"Prefer": "wait=60"}).json()
+            taken.append(time.perf_counter() - started)
+            if job["state"] != "succeeded" or job["cached"]:
+                raise RuntimeError(f"{prompt!r} was not made: {job['error']}")
+    return taken[1:]
+
+
 def main() -> None:
     """Measure and write."""
     path, facts, mesh = output_path("render"), machine(), knot()
@@ -74,6 +97,7 @@ def main() -> None:
     glass = seconds(lambda: render_model(mesh, view=Framing(), material=MATERIALS["glass"], **lit))
     spec = RenderTurntable(width=SIZE, height=SIZE, samples=1, frames=36, lighting=written(LIGHTING["studio"]))
     film = seconds(lambda: turntable(mesh, spec, lambda share: None), rounds=2)
+    told = sentences()
     figures = {
         "picture_4_samples": Goal(framed, "s", 1.2),
         "picture_angle1_4_samples": Goal(preset, "s", 1.2),
@@ -81,6 +105,8 @@ def main() -> None:
         "picture_metal": Goal(metal, "s", 1.2),
         "picture_glass": Goal(glass, "s"),
         "turntable_36_frames_1_sample": Goal(film, "s", 6.0),
+        "sentence_to_glb_median": Goal(median(told), "s", 0.6),
+        "sentence_to_glb_slowest": Goal(max(told), "s"),
     }
     ratios = {"four_samples_to_one": Ratio(framed / single, "lower")}
     write(path, document("render", figures, ratios, facts | {"triangles": len(mesh.faces)}))
