@@ -11,8 +11,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from orfeas import logs
 from orfeas.config import Config, secret_key
-from orfeas.routes import BLUEPRINTS, access, events, headers, limits, pages, problems, warnings
+from orfeas.routes import BLUEPRINTS, access, events, headers, limits, models, pages, problems, warnings
 from orfeas.routes.context import EXTENSION
+from orfeas.routes.document import exclusive_bounds
 from orfeas.routes.schemas.common import ProblemSchema
 from orfeas.services import Services, build_services
 from orfeas.version import __version__
@@ -46,7 +47,10 @@ def create_app(config: Config | None = None, services: Services | None = None) -
     warnings.register(app)
     pages.register(app)
     api = OrfeasApi(app)
+    api.ma_plugin.converter.add_attribute_function(exclusive_bounds)
     api.spec.components.schema("Problem", schema=ProblemSchema)
+    app.url_map.converters["model"] = models.ModelIdConverter
+    api.register_converter(models.ModelIdConverter, lambda converter: {"type": "string", "minLength": 1})
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     access.register(app)

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
 
-import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as limits
-from schemathesis.checks import CHECKS
+import httpx
 
-from orfeas.app import create_app
-from orfeas.config import Config
-from orfeas.routes import BLUEPRINTS
-from orfeas.services import build_services
+from tests.serving import Server
 
-CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
-REFUSED_WHEN_FULL = 503
-EXAMPLES = 120 if os.environ.get("TEST_SCALE") == "full" else 8
+FULL = os.environ.get("TEST_SCALE") == "full"
+REQUESTS = 20_000 if FULL else 500
+SCALE = (
+    ["--max-examples=60", "--phases=examples,coverage,fuzzing,stateful"]
+    if FULL
+    else ["--max-examples=2", "--phases=examples,fuzzing"]
+)
+"""All: the examples, every boundary of every member, what is random, and sequences of requests."""
+CONFIG = """
+# A full queue and a language model that is not there are answers.
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "503"]
+
+# A body over the limit is refused unread, whatever is in it.
+[checks.negative_data_rejection]
+expected-statuses = ["400", "403", "404", "405", "406", "409", "413", "415", "422", "429", "503"]
+"""
+SETTINGS = {
+    "cpu_workers": 2, "disk_reserve_mb": 0, "allow_url_input": 0, "queue_max": 100_000, "job_timeout_s": 60,
+    "log_level": "WARNING",
+}  # fmt: skip
+ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseSchema]:
-    """The document of a real app, and the app behind it."""
-    config = Config(data_dir=tmp_path_factory.mktemp("fuzz"), disk_reserve_mb=0, allow_url_input=False)
-    services = build_services(config)
-    yield schemathesis.openapi.from_wsgi("/openapi.json", create_app(config, services))
-    services.notifier.stop()
-    services.database.dispose()
+def things(server: Server) -> dict[str, str]:
+    """One of each kind of thing that paths name."""
+    with httpx.Client(base_url=server.url, timeout=60.0) as client:
+        photo = {"image": ("mug.png", (ROOT / "tests" / "data" / "mug.png").read_bytes())}
+        job = client.post("/api/v1/generations?wait=60", data={"quality": "1"}, files=photo).json()
+        asset_id = job["result"]["assets"][0]["asset_id"]
+        items = [{"prompt": "a red cube"}]
+        batch = client.post("/api/v1/batches", json={"items": items}).json()
+        scene = client.post("/api/v1/scenes", json={"name": "fuzz"}).json()
+        objects = f"/api/v1/scenes/{scene['id']}/objects"
+        filled = client.post(objects, json={"input": {"asset_id": asset_id}}).raise_for_status().json()
+        return {
+            "job_id": job["id"], "uid": job["id"], "asset_id": asset_id, "batch_id": batch["id"],
+            "scene_id": scene["id"], "object_id": filled["objects"][0]["id"], "filename": "model.glb",
+            "model_id": "hunyuan3d-dit-v2-0", "slug": "not-found",
+        }  # fmt: skip
 
 
-@pytest.mark.parametrize("operation_id", sorted(f"{blp.name}.{name}" for blp in BLUEPRINTS for name in blp._docs))
-def test_every_operation_answers_as_documented(api: schemathesis.BaseSchema, operation_id: str) -> None:
-    @limits(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=api.find_operation_by_id(operation_id).as_strategy())
-    def check(case: schemathesis.Case) -> None:
-        case.query.pop("wait", None)
-        response = case.call()
-        if response.status_code != REFUSED_WHEN_FULL:
-            case.validate_response(response, checks=[CHECKS.get_one(name) for name in CHECKED])
-
-    check()
+def test_every_operation_answers_as_documented(tmp_path: Path) -> None:
+    """Schemathesis with valid and with broken requests; `fuzzing.allowed_is_accepted` stands for one of its checks."""
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    with Server(tmp_path / "data", log_dir=tmp_path, **SETTINGS) as server:
+        command = [
+            Path(sysconfig.get_path("scripts")) / "st", f"--config-file={config}", "run",
+            ROOT / "openapi" / "openapi.json", f"--url={server.url}", *SCALE, "--mode=all", "--workers=2", "--seed=1",
+            "--continue-on-failure", "--exclude-checks=positive_data_acceptance", "--suppress-health-check=all",
+            "--request-timeout=70", "--generation-database=none",
+        ]  # fmt: skip
+        environ = {
+            **os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzzing", "FUZZ_THERE": json.dumps(things(server)),
+            "PYTHONPATH": str(ROOT), "NO_COLOR": "1",
+        }  # fmt: skip
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    told = "\n".join(line.strip()[:400] for line in done.stdout.splitlines() if line.strip())
+    assert done.returncode == 0, f"{told[-20_000:]}\n{done.stderr[-2000:]}"
+    counted = re.search(r"(\d+) generated", done.stdout)
+    assert counted, done.stdout
+    assert int(counted[1]) >= REQUESTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import threading
 import time
@@ -264,11 +265,10 @@ def test_the_server_serves_the_document_with_an_etag(world: World) -> None:
 
 def test_every_rule_of_the_app_is_documented_under_its_category(world: World, document: dict[str, Any]) -> None:
     undocumented = {"icons", "static"}
-    convert = str.maketrans("<>", "{}")
     for rule in world.app.url_map.iter_rules():
         if rule.endpoint in undocumented:
             continue
-        item = document["paths"][rule.rule.translate(convert)]
+        item = document["paths"][re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)]
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             operation = item[method.lower()]
             assert operation["operationId"] == rule.endpoint

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +28,7 @@ NOT_CONFIGURED = (
     "for a key."
 )
 OFFLINE = "ORFEAS_OFFLINE=1 forbids to ask {host}; use a language model on this machine, or unset it."
+LATE = "The language model at {host} did not answer in time; allow it more."
 LARGEST_ANSWER = 8_000_000
 """Bytes; more than any number of tokens that can be asked for."""
 CAUSE_CHARACTERS = 200
@@ -188,8 +191,10 @@ class LanguageModel:
         try:
             status, data = self._exchange(method, url, body, deadline)
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise LlmTimeoutError(f"The language model at {host} did not answer in time; allow it more.") from error
+            raise LlmTimeoutError(LATE.format(host=host)) from error
         except httpx.HTTPError as error:
+            if self._now() >= deadline:
+                raise LlmTimeoutError(LATE.format(host=host)) from error
             raise LlmUnreachableError(
                 f"The language model at {host} does not answer ({type(error).__name__}); is it running?"
             ) from error
@@ -201,9 +206,11 @@ class LanguageModel:
         left_s = deadline - self._now()
         if left_s <= 0.0:
             raise TimeoutError
+        line = _Line()
         with (
+            line.cut_after(left_s),
             httpx.Client(timeout=left_s, headers={**headers, "User-Agent": "orfeas"}) as client,
-            client.stream(method, url, json=body) as response,
+            client.stream(method, url, json=body, extensions={"trace": line.trace}) as response,
         ):
             data = bytearray()
             for chunk in response.iter_bytes():
@@ -235,6 +242,34 @@ class LanguageModel:
         return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * CAUSE_CHARACTERS]).split())[
             :CAUSE_CHARACTERS
         ]
+
+
+class _Line:
+    """The connection of one request, cut when time is up: httpx counts each byte that drips as a sign of life."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Remember the connection, and the one under TLS that takes its place."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._sockets.append(info["return_value"].get_extra_info("socket"))
+
+    @contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """Hang up unless the block ends in time."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        for connected in self._sockets:
+            with suppress(OSError):  # It is closed, or lives on under TLS.
+                connected.shutdown(socket.SHUT_RDWR)
 
 
 def _is_here(host: str) -> bool:

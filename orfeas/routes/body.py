@@ -136,7 +136,8 @@ def _body(
     content = documented_content(schema, files, json_too=json_too)
 
     def decorate(view: View) -> View:
-        documented = blp.doc(requestBody={"content": content, "required": True})(view)
+        needed = bool(files) or any(field.required for field in schema().fields.values())
+        documented = blp.doc(requestBody={"content": content, "required": needed})(view)
 
         @functools.wraps(documented)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

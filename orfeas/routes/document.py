@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from flask import Flask
+from marshmallow import validate
 
 from orfeas import errors
 from orfeas.routes import samples
@@ -20,6 +21,16 @@ from orfeas.routes.examples import PLACEHOLDERS
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from orfeas.routes.problems import MEDIA_TYPE, status_of
 
+RELATIONS: dict[str, dict[str, Any]] = {
+    "Source": {"minProperties": 1, "maxProperties": 1},
+    "UploadSource": {"minProperties": 1, "maxProperties": 1},
+    "Views": {"minProperties": 1},
+    "Goal": {"minProperties": 1},
+    "Generation": {"oneOf": [{"required": [name]} for name in ("image", "images", "prompt")]},
+    "AgentRun": {"oneOf": [{"required": [name]} for name in ("image", "prompt")]},
+    "SimplifyMesh": {"oneOf": [{"required": [name]} for name in ("target_faces", "target_reduction")]},
+}
+"""Rules about several members of a JSON body, which the schemas check in code."""
 METHODS = ("get", "post", "put", "patch", "delete")
 DESCRIPTION = (
     "A photo becomes a watertight, textured 3D model. Two surfaces share all jobs and files: the compatible one, "
@@ -52,6 +63,8 @@ def _built(app: Flask) -> dict[str, Any]:
     document["info"]["description"] = DESCRIPTION
     document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     document["jsonSchemaDialect"] = "https://spec.openapis.org/oas/3.1/dialect/base"
+    for name, rule in RELATIONS.items():
+        document["components"]["schemas"][name].update(rule)
     _open_answers(document)
     _plain_forms(document)
     document["components"]["responses"] = {"Problem": _problem_response("What went wrong.")}
@@ -61,6 +74,17 @@ def _built(app: Flask) -> dict[str, Any]:
             _complete(operation, path, endpoints[path, method])
     document["paths"] = dict(sorted(document["paths"].items()))
     return document
+
+
+def exclusive_bounds(converter: Any, field: Any, *, ret: dict[str, Any]) -> dict[str, Any]:
+    """For apispec, which takes every bound of a range as inclusive."""
+    del converter
+    for validator in field.validators:
+        if isinstance(validator, validate.Range):
+            for side, inclusive in (("Minimum", validator.min_inclusive), ("Maximum", validator.max_inclusive)):
+                if not inclusive:
+                    ret[f"exclusive{side}"] = ret.pop(side.lower())
+    return {}
 
 
 def document_text(app: Flask) -> str:
@@ -196,6 +220,14 @@ def _form_field(field: dict[str, Any]) -> dict[str, Any]:
     kinds = field.get("type")
     if isinstance(kinds, list):
         field = {**field, "type": next(kind for kind in kinds if kind != "null")}
+    if {"type": "object"} in field.get("oneOf", ()):
+        words = next(choice for choice in field["oneOf"] if choice["type"] == "string")
+        told = " ".join((field.get("description", ""), "An object travels as JSON text.")).strip()
+        field = {
+            **{name: field[name] for name in ("default", "example") if name in field},
+            **words,
+            "description": told,
+        }
     if "enum" in field:
         field = {**field, "enum": [value for value in field["enum"] if value is not None]}
     if field.get("type") in ("string", "integer", "number") and "default" not in field and "format" not in field:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, jsonify
 from flask_smorest import Blueprint
+from werkzeug.routing import BaseConverter
 
 from orfeas.jobs.views import JobState, JobView
 from orfeas.routes import samples
@@ -37,6 +38,16 @@ from orfeas.services.models.commands import raise_failure
 MODELS = "/api/v1/models"
 STILL = "The device has not obeyed yet: the job that will tell."
 COMMAND = ("forbidden", "model_unknown", "capability_missing", "queue_full", "disk_full")
+
+RESERVED = ("list", "swap", "load-lora", "cache-status", "clear-cache")
+"""Words that are paths beside those of the models, and no ids."""
+
+
+class ModelIdConverter(BaseConverter):
+    """The id of a model in a path."""
+
+    regex = rf"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
+
 
 blp = Blueprint(
     "models", __name__, description="Models: which there are, bring, check, remove, accept terms, load and unload."
@@ -81,7 +92,7 @@ def cache_status() -> Response:
     return jsonify(cache_status_document(services().model_commands.status(caller())))
 
 
-@blp.get(f"{MODELS}/<model_id>")
+@blp.get(f"{MODELS}/<model:model_id>")
 @blp.response(200, ModelSchema)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "forbidden", "model_unknown")
@@ -91,7 +102,7 @@ def get(model_id: str) -> Response:
     return with_etag(jsonify(model_document(services().models.get(caller(), model_id))))
 
 
-@blp.delete(f"{MODELS}/<model_id>")
+@blp.delete(f"{MODELS}/<model:model_id>")
 @blp.response(204)
 @problems(blp, "forbidden", "model_unknown", "model_in_use")
 @example(path={"model_id": MODEL_ID})
@@ -100,7 +111,7 @@ def delete(model_id: str) -> None:
     services().models.remove(caller(), model_id)
 
 
-@blp.post(f"{MODELS}/<model_id>/pull")
+@blp.post(f"{MODELS}/<model:model_id>/pull")
 @idempotent
 @v1_body(blp, PullSchema)
 @blp.response(202, JobSchema)
@@ -111,7 +122,7 @@ def pull(params: dict[str, Any], model_id: str) -> Response:
     return created(services().models.pull(caller(), model_id, params["source"]))
 
 
-@blp.post(f"{MODELS}/<model_id>/verify")
+@blp.post(f"{MODELS}/<model:model_id>/verify")
 @idempotent
 @blp.response(202, JobSchema)
 @problems(blp, "forbidden", "model_unknown", "model_unavailable", "queue_full", "disk_full")
@@ -121,7 +132,7 @@ def verify(model_id: str) -> Response:
     return created(services().models.verify(caller(), model_id))
 
 
-@blp.post(f"{MODELS}/<model_id>/acknowledge")
+@blp.post(f"{MODELS}/<model:model_id>/acknowledge")
 @v1_body(blp, AcknowledgeSchema)
 @blp.response(200, ModelSchema)
 @problems(blp, "forbidden", "model_unknown", "capability_missing")
@@ -135,7 +146,7 @@ def acknowledge(params: dict[str, Any], model_id: str) -> Response:
     return jsonify(model_document(model))
 
 
-@blp.post(f"{MODELS}/<model_id>/load")
+@blp.post(f"{MODELS}/<model:model_id>/load")
 @idempotent
 @blp.response(200, ModelSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)
@@ -146,7 +157,7 @@ def load(model_id: str) -> Response:
     return _commanded(services().model_commands.load(caller(), model_id))
 
 
-@blp.post(f"{MODELS}/<model_id>/unload")
+@blp.post(f"{MODELS}/<model:model_id>/unload")
 @idempotent
 @blp.response(200, ModelSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +68,29 @@ def alone(config: Config) -> Iterator[Any]:
 
 def code_of(response: Any) -> tuple[int, str]:
     return response.status_code, response.get_json()["code"]
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[str]:
+    """A server that sends `head` and then a byte every 50 ms."""
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(head)
+                for letter in itertools.cycle(b"HTTP/1.1 200 OK\r\nX-Slow: " if not head else b" "):
+                    if done.wait(0.05):
+                        return
+                    connection.sendall(bytes([letter]))
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        done.set()
+        thread.join()
 
 
 # answers
@@ -154,6 +179,15 @@ def test_a_slow_endpoint_is_a_timeout_within_the_latency_asked_for(asked, endpoi
     found = asked.post("/api/llm/generate", json={"prompt": "x", "max_latency": 300})
     assert code_of(found) == (504, "llm_timeout")
     assert time.perf_counter() - started < 0.9
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], ids=["head", "body"])
+def test_an_answer_that_drips_is_a_timeout_too(config, head):
+    with dripping(head) as url, serving(replace(config, llm_url=url, llm_model="m", llm_timeout_s=30)) as client:
+        started = time.perf_counter()
+        found = client.post("/api/llm/generate", json={"prompt": "x", "max_latency": 500})
+        assert code_of(found) == (504, "llm_timeout")
+        assert time.perf_counter() - started < 2.0
 
 
 def test_a_dropped_connection_is_unreachable(asked, endpoint):

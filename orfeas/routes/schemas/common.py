@@ -52,7 +52,12 @@ class Number(fields.Float):
 
 
 class Flag(fields.Boolean):
-    """true or false, also as the words that HTML forms send."""
+    """true or false, also as the words that HTML forms send; never a number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Text(fields.String):

@@ -53,18 +53,29 @@ class MaterialChoiceSchema(Schema):
     custom_properties = fields.Nested(CustomPropertiesSchema, load_default=dict)
 
 
-class MetadataQuerySchema(MaterialChoiceSchema):
-    """A material under a light; own properties as JSON text."""
+class PropertiesText(fields.Field[Any]):
+    """Own properties as JSON text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found = read_json(str(value))
+        if not isinstance(found, dict):
+            raise ValidationError("Give an object as JSON text.")
+        return dict(CustomPropertiesSchema().load(found))
+
+
+class LitMaterialSchema(MaterialChoiceSchema):
+    """A material under a light."""
 
     lighting_environment = Word(*LIGHTING, load_default="studio")
 
-    @pre_load
-    def _decoded(self, data: Any, **_: Any) -> Any:
-        given = data.get("custom_properties")
-        return {**data, "custom_properties": read_json(given)} if isinstance(given, str) else data
+
+class MetadataQuerySchema(LitMaterialSchema):
+    """A material under a light; own properties as JSON text."""
+
+    custom_properties = PropertiesText(load_default=dict, metadata={"type": "string", "example": '{"roughness": 0.2}'})
 
 
-class MetadataRequestSchema(MetadataQuerySchema):
+class MetadataRequestSchema(LitMaterialSchema):
     """A material under a light, kept as a file with `save`."""
 
     save = Flag(load_default=False)

@@ -168,13 +168,13 @@ class SmokeSchema(Schema):
 
 
 class ClientErrorSchema(Schema):
-    """An error that a page met; further members are logged too, 20 in all."""
+    """An error that a page met. Members of any kind and name are logged, 20 in all."""
 
-    message = fields.String(required=True)
-    timestamp = fields.String()
-    url = fields.String()
-    userAgent = fields.String()  # noqa: N815 - as existing clients spell it
-    stack = fields.String()
+    message = fields.String(required=True, validate=validate.Regexp(r"\S"))
+    timestamp = fields.Raw()
+    url = fields.Raw()
+    userAgent = fields.Raw()  # noqa: N815 - as existing clients spell it
+    stack = fields.Raw()
 
 
 class LoggedErrorSchema(Schema):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from orfeas.routes.schemas.common import Flag, Text, Timestamp
+from orfeas.domain.presets import PROFILES
+from orfeas.routes.schemas.common import Flag, Timestamp, Word
+from orfeas.services.performance.settings import ENGINES
 
 ENGINE_NAMES = validate.Length(0, 16)
 
@@ -125,8 +127,8 @@ class UltraConfigSchema(_Warned):
 class ConfigureSchema(Schema):
     """Settings that replace all that were there."""
 
-    optimization_profile = Text(load_default="standard", validate=validate.Length(1, 64))
-    enabled_engines = fields.List(Text(validate=validate.Length(1, 64)), load_default=["all"], validate=ENGINE_NAMES)
+    optimization_profile = Word(*PROFILES, load_default="standard")
+    enabled_engines = fields.List(Word(*ENGINES, "all"), load_default=["all"], validate=ENGINE_NAMES)
     quantum_protocols = Flag(load_default=False)
     auto_optimization = Flag(load_default=False)
     performance_monitoring = Flag(load_default=True)
@@ -143,7 +145,7 @@ class ConfiguredSchema(_Warned):
 class EnableSchema(Schema):
     """The profile to be enabled."""
 
-    optimization_level = Text(load_default="quantum", validate=validate.Length(1, 64))
+    optimization_level = Word(*PROFILES, load_default="quantum")
 
 
 class DisableSchema(Schema):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from orfeas.routes.schemas.common import Text
+from orfeas.routes.schemas.common import Word
+from orfeas.services.system import KINDS
 
 
 class AvailabilitySchema(Schema):
@@ -77,7 +78,7 @@ class CapabilitiesSchema(Schema):
 class PresetsArgsSchema(Schema):
     """Which presets."""
 
-    kind = Text(metadata={"description": "cameras, materials, lighting, printers, quality, profiles or styles."})
+    kind = Word(*KINDS)
 
 
 class PresetsSchema(Schema):
@@ -90,6 +91,7 @@ class PresetsSchema(Schema):
     quality = fields.List(fields.Dict())
     profiles = fields.Dict(keys=fields.String())
     styles = fields.Dict(keys=fields.String(), values=fields.String())
+    vocabulary = fields.Dict(keys=fields.String(), metadata={"description": "The words of prompts by class."})
 
 
 class OpenApiSchema(Schema):

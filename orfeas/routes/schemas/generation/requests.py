@@ -15,6 +15,7 @@ from orfeas.services.generation import Options, PictureOptions, options_of
 
 EIGHT = 8
 """Diffusion models work on squares of so many pixels."""
+IN_EIGHTS = {"multipleOf": EIGHT}
 SIDES = ("width", "height", "depth")
 
 
@@ -112,8 +113,8 @@ class PictureMembers(Schema):
         validate=[validate.Length(*limits.PROMPT_CHARACTERS), validate.Regexp(r"\s*\S", error="Must not be blank.")],
     )
     negative_prompt = Text(load_default="", validate=validate.Length(max=limits.NEGATIVE_PROMPT_CHARACTERS))
-    width = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights])
-    height = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights])
+    width = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights], metadata=IN_EIGHTS)
+    height = Integer(load_default=512, validate=[between(limits.PICTURE_SIDE_PX), _in_eights], metadata=IN_EIGHTS)
     steps = Integer(
         load_default=None,
         allow_none=True,
