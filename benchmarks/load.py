@@ -6,11 +6,26 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 
-def at_rate(port: int, path: str, *, connections: int, per_second: float, seconds: float) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request."""
+
+    path: str
+    method: str = "GET"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Asked = str | Callable[[], Ask]
+"""A path to be read, or what makes each request."""
+
+
+def at_rate(port: int, asked: Asked, *, connections: int, per_second: float, seconds: float) -> list[float]:
     """Response times in seconds of requests sent on schedule, late ones counted from when they were due."""
     gap = connections / per_second
     start = time.perf_counter() + 0.1
@@ -20,7 +35,7 @@ def at_rate(port: int, path: str, *, connections: int, per_second: float, second
         due = start + number * gap / connections
         while due < start + seconds:
             time.sleep(max(0.0, due - time.perf_counter()))
-            _get(connection, path)
+            _send(connection, asked)
             took.append(time.perf_counter() - due)
             due += gap
         connection.close()
@@ -28,26 +43,32 @@ def at_rate(port: int, path: str, *, connections: int, per_second: float, second
     return _together(client, connections)
 
 
-def closed_loop(port: int, path: str, *, connections: int, seconds: float) -> float:
+def closed_loop(port: int, asked: Asked, *, connections: int, seconds: float) -> float:
     """Answers a second when each connection asks again at once."""
+    return len(closed_loop_times(port, asked, connections=connections, seconds=seconds)) / seconds
+
+
+def closed_loop_times(port: int, asked: Asked, *, connections: int, seconds: float) -> list[float]:
+    """Response times in seconds when each connection asks again at once."""
     end = time.perf_counter() + seconds
 
     def client(number: int, took: list[float]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)
-        while time.perf_counter() < end:
-            _get(connection, path)
-            took.append(1.0)
+        while (started := time.perf_counter()) < end:
+            _send(connection, asked)
+            took.append(time.perf_counter() - started)
         connection.close()
 
-    return len(_together(client, connections)) / seconds
+    return _together(client, connections)
 
 
-def _get(connection: http.client.HTTPConnection, path: str) -> None:
-    connection.request("GET", path)
+def _send(connection: http.client.HTTPConnection, asked: Asked) -> None:
+    ask = Ask(asked) if isinstance(asked, str) else asked()
+    connection.request(ask.method, ask.path, body=ask.body, headers=dict(ask.headers))
     answer = connection.getresponse()
-    answer.read()
-    if answer.status != 200:
-        raise RuntimeError(f"{path} answered {answer.status}")
+    told = answer.read()
+    if answer.status >= 300:
+        raise RuntimeError(f"{ask.method} {ask.path} answered {answer.status}: {told[:200]!r}")
 
 
 def _together(client: Callable[[int, list[float]], None], count: int) -> list[float]:

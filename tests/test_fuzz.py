@@ -16,7 +16,7 @@ from tests.serving import Server
 FULL = os.environ.get("TEST_SCALE") == "full"
 REQUESTS = 20_000 if FULL else 500
 SCALE = (
-    ["--max-examples=60", "--phases=examples,coverage,fuzzing,stateful"]
+    ["--max-examples=80", "--phases=examples,coverage,fuzzing,stateful"]
     if FULL
     else ["--max-examples=2", "--phases=examples,fuzzing"]
 )
@@ -29,6 +29,12 @@ expected-statuses = ["2xx", "3xx", "4xx", "503"]
 # A body over the limit is refused unread, whatever is in it.
 [checks.negative_data_rejection]
 expected-statuses = ["400", "403", "404", "405", "406", "409", "413", "415", "422", "429", "503"]
+
+# A model stays in the catalogue when its files are deleted.
+[[operations]]
+include-tag = "models"
+[operations.checks.use_after_free]
+enabled = false
 """
 SETTINGS = {
     "cpu_workers": 2, "disk_reserve_mb": 0, "allow_url_input": 0, "queue_max": 100_000, "job_timeout_s": 60,

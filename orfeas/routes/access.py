@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,8 @@ from orfeas.routes.context import services
 
 logger = logging.getLogger("orfeas.access")
 OTHER = "(none)"
+CONVERTER = re.compile(r"<\w+:")
+"""How a rule says which ids a path takes, which is nothing for a label."""
 
 
 def register(app: Flask) -> None:
@@ -29,7 +32,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("began_at", time.perf_counter())
-    endpoint = request.url_rule.rule if request.url_rule is not None else OTHER
+    endpoint = CONVERTER.sub("<", request.url_rule.rule) if request.url_rule is not None else OTHER
     services().monitoring.traffic.answered(
         request.method, endpoint, response.status_code, seconds, problem=g.get("problem_code")
     )

@@ -211,6 +211,8 @@ class _Clients:
                 except SQLAlchemyError:
                     logger.exception("events cannot be read now; trying again")
                     found.notifier.stopping.wait(IDLE_S)
+                except Exception:
+                    logger.exception("an event could not be told; going on with the next")
 
     def _tell(self, found: Services, happened: Iterable[Happened]) -> None:
         ordered = sorted(happened, key=lambda event: (event.job_id, event.id))

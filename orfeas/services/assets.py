@@ -42,12 +42,14 @@ from orfeas.jobs.files import Asset
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Page
 from orfeas.remote import Fetched, fetch
+from orfeas.services.recent import RecentBytes
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
 
 __all__ = ["Asset", "AssetService"]
 
 DECODES_AT_ONCE = 2
+PICTURES_BYTES = 32 * MEGABYTE
 PREVIEW_SIZE = (64, 2048)
 MEMBERS = ("asset_id", "job_id", "url", "data", "upload")
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
@@ -82,6 +84,7 @@ class AssetService:
         self._fetch = fetch_url
         self._now = now
         self._decoding = BoundedSemaphore(DECODES_AT_ONCE)
+        self._pictures = RecentBytes(PICTURES_BYTES)
 
     # taking in
 
@@ -213,6 +216,9 @@ class AssetService:
 
     def picture(self, blob: str, size: int) -> bytes:
         """A PNG of a stored picture whose longer side is at most `size` pixels."""
+        return self._pictures.get((blob, size), lambda: self._drawn(blob, size))
+
+    def _drawn(self, blob: str, size: int) -> bytes:
         data = self._blobs.read(blob)
         with self._decoding:
             return thumbnail(data, size)

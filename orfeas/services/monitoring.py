@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,17 +39,19 @@ from orfeas.storage.database import Database
 from orfeas.version import __version__
 
 FRESH_S = 0.5
+SCRAPED_S = 0.1
+"""How long the text of the metrics is kept: it takes 10 ms to write."""
 MODE = "safe_fallback"
 CAPABILITIES = ("image_to_3d", "text_to_image", "text_to_3d", "relief", "lithophane", "photo_texture")
 
+T = TypeVar("T")
 logger = logging.getLogger("orfeas.monitoring")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the rows and the disk said. `read_at` is of the monotonic clock, in seconds."""
+    """What the rows and the disk said."""
 
-    read_at: float = float("-inf")
     database: bool = False
     disk: bool = False
     depth: int = 0
@@ -97,29 +99,28 @@ class State:
         return "cpu" in self.queues
 
 
-class Watch:
-    """The last state; one caller at a time reads a new one while all others take the old."""
+class Watch(Generic[T]):
+    """What was read last; one caller at a time reads it anew while all others take the old."""
 
-    def __init__(self, read: Callable[[], State], fresh_s: float = FRESH_S) -> None:
+    def __init__(self, read: Callable[[], T], fresh_s: float = FRESH_S) -> None:
         self._read = read
         self._fresh_s = fresh_s
         self._lock = threading.Lock()
-        self._state = State()
+        self._kept: tuple[float, T] | None = None
 
-    def state(self, fresh_s: float | None = None) -> State:
-        """The state, at most `fresh_s` seconds old unless somebody is reading it just now."""
-        old = self._state
+    def get(self, fresh_s: float | None = None) -> T:
+        """What was read, at most `fresh_s` seconds old unless somebody is reading it just now."""
+        kept = self._kept
         limit_s = self._fresh_s if fresh_s is None else fresh_s
-        if time.monotonic() - old.read_at <= limit_s:
-            return old
-        never_read = old.read_at == float("-inf")
-        if self._lock.acquire(blocking=never_read):
+        if kept is not None and time.monotonic() - kept[0] <= limit_s:
+            return kept[1]
+        if self._lock.acquire(blocking=kept is None):
             try:
-                if self._state is old:
-                    self._state = self._read()
+                if self._kept is kept:
+                    self._kept = kept = (time.monotonic(), self._read())
             finally:
                 self._lock.release()
-        return self._state
+        return (self._kept or kept)[1]  # type: ignore[index]  # the first caller waits until it is read
 
 
 class MonitoringService:
@@ -144,11 +145,12 @@ class MonitoringService:
         self._pictures = pictures
         self._started_at = time.monotonic()
         self._watch = Watch(self._look)
+        self._exposition = Watch(self._expose, SCRAPED_S)
         self.traffic = Traffic()
 
     def health(self) -> dict[str, Any]:
         """The compatible liveness record; reads kept state only."""
-        state = self._watch.state()
+        state = self._watch.get()
         return {
             "status": "healthy",
             "timestamp": time.time(),
@@ -166,7 +168,7 @@ class MonitoringService:
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether work would be done, and what was checked. A GPU and models do not decide."""
-        state = self._watch.state(0.1)
+        state = self._watch.get(0.1)
         checks: dict[str, Any] = {
             "application": True,
             "database": state.database,
@@ -186,11 +188,14 @@ class MonitoringService:
 
     def metrics(self) -> bytes:
         """Prometheus' text format 0.0.4: own counters, and totals of the rows as they are now."""
+        return self._exposition.get()
+
+    def _expose(self) -> bytes:
         return exposition(self.traffic, self._jobs, self._blobs, self._database, self._devices.read())
 
     def gpu_status(self) -> dict[str, Any]:
         """The memory of the first device and how its use went; kept 0.5 s."""
-        device = self._watch.state().gpu
+        device = self._watch.get().gpu
         return {
             "memory": memory(device),
             "trends": trends(device.samples),
@@ -200,7 +205,7 @@ class MonitoringService:
 
     def gpu_stats(self) -> dict[str, Any]:
         """Figures of all devices and of the queue."""
-        state = self._watch.state()
+        state = self._watch.get()
         best = [int(found.report.get("best_batch", 1)) for found in state.devices if found.report]
         working = next((found for found in state.devices if found.is_gpu), next(iter(state.devices), state.gpu))
         return {
@@ -219,7 +224,7 @@ class MonitoringService:
 
     def state(self) -> State:
         """What was read last."""
-        return self._watch.state()
+        return self._watch.get()
 
     def _look(self) -> State:
         try:
@@ -228,9 +233,8 @@ class MonitoringService:
             pictures = self._pictures.why_not() is None if self._pictures.wanted else None
         except SQLAlchemyError:
             logger.exception("the database cannot be read")
-            return State(read_at=time.monotonic(), disk=self._disk())
+            return State(disk=self._disk())
         return State(
-            read_at=time.monotonic(),
             database=True,
             disk=self._disk(),
             depth=queue.depth,

@@ -98,13 +98,13 @@ def test_one_reader_at_a_time_and_nobody_waits_for_it() -> None:
 
     def read() -> State:
         if reads:
-            assert watch.state() is reads[0], "the others take the old state meanwhile"
-        reads.append(State(read_at=time.monotonic() - 1.0, depth=len(reads)))
+            assert watch.get() is reads[0], "the others take the old state meanwhile"
+        reads.append(State(depth=len(reads)))
         return reads[-1]
 
-    watch = Watch(read)
-    assert watch.state().depth == 0
-    assert watch.state().depth == 1
+    watch = Watch(read, fresh_s=-1.0)
+    assert watch.get().depth == 0
+    assert watch.get().depth == 1
 
 
 def test_a_server_is_ready_when_somebody_would_do_the_work(client: FlaskClient, wired: Services) -> None:

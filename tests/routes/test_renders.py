@@ -140,6 +140,8 @@ def test_what_cannot_be_turned_is_refused(client, torus):
         ({"frames": 241}, "/frames"),
         ({"animation": {"type": "orbital", "axis": "x"}}, "/animation/axis"),
         ({"animation": {"type": "spiral"}}, "/animation/type"),
+        ({"animation": {"type": {}}}, "/animation/type"),
+        ({"animation": 0}, "/animation"),
         ({"animation": {"speed": 0}}, "/animation/speed"),
         ({"format": "avi"}, "/format"),
     ):

@@ -63,21 +63,18 @@ class PropertiesText(fields.Field[Any]):
         return dict(CustomPropertiesSchema().load(found))
 
 
-class LitMaterialSchema(MaterialChoiceSchema):
-    """A material under a light."""
-
-    lighting_environment = Word(*LIGHTING, load_default="studio")
-
-
-class MetadataQuerySchema(LitMaterialSchema):
+class MetadataQuerySchema(Schema):
     """A material under a light; own properties as JSON text."""
 
+    material_type = Word(*MATERIALS, load_default="metal")
+    lighting_environment = Word(*LIGHTING, load_default="studio")
     custom_properties = PropertiesText(load_default=dict, metadata={"type": "string", "example": '{"roughness": 0.2}'})
 
 
-class MetadataRequestSchema(LitMaterialSchema):
+class MetadataRequestSchema(MaterialChoiceSchema):
     """A material under a light, kept as a file with `save`."""
 
+    lighting_environment = Word(*LIGHTING, load_default="studio")
     save = Flag(load_default=False)
 
 

@@ -92,9 +92,12 @@ class AnimationPathSchema(Schema):
     @pre_load
     def _of_its_kind(self, data: Any, **_: Any) -> Any:
         """A member of the other path would change nothing, so it is refused."""
-        kind = data.get("type", "turntable") if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            return data  # which is refused next
+        kind = data.get("type", "turntable")
+        kind = kind.lower() if isinstance(kind, str) else None
         others = {name for path, names in PATHS.items() if path != kind for name in names} if kind in PATHS else set()
-        if strange := sorted(others & set(data)):
+        if strange := sorted(others & data.keys()):
             raise ValidationError({name: [f"{kind} has no {name}."] for name in strange})
         return data
 
