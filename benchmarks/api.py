@@ -73,7 +73,10 @@ class Things:
 
     def generate_compatible(self, body: dict[str, Any]) -> None:
         """Generate on the compatible surface and wait for the end."""
-        self._json(self._client.post("/api/generate-3d?wait=60", json=body))
+        job_id = self._json(self._client.post("/api/generate-3d", json=body))["job_id"]
+        record = self._json(self._client.get(f"/api/job-status/{job_id}?wait=60"))
+        if record["status"] != "completed":
+            raise RuntimeError(f"not made: {record}")
 
     def _filled(self, path: str) -> str:
         names = dict(self._v1 if path.startswith("/api/v1/") else self._compatible)
@@ -91,7 +94,7 @@ class Things:
 
 def creations(things: Things) -> dict[str, Callable[[], Ask]]:
     """JSON creations, each time of something new: another seed of a picture, another number of faces of a model."""
-    number = itertools.count(1000)
+    number = itertools.count(1000, 2)  # a closed surface has an even number of faces
 
     def picture(path: str) -> Callable[[], Ask]:
         return lambda: _post(path, {"prompt": "a red cube", "width": 256, "height": 256, "seed": next(number)})
@@ -101,7 +104,7 @@ def creations(things: Things) -> dict[str, Callable[[], Ask]]:
 
     def compatible_model() -> Ask:
         found = next(number)
-        body = {"job_id": things.stored_ids[found % STORED], "quality": 1, "target_faces": found}
+        body = {"job_id": things.stored_ids[found // 2 % STORED], "quality": 1, "target_faces": found}
         return _post("/api/generate-3d", body)
 
     return {
@@ -127,7 +130,7 @@ def large_photo() -> bytes:
 
 
 def uploads(client: httpx.Client) -> list[float]:
-    """Seconds of each upload of a photo of 12 megapixels; every one differs in its last bytes' pixels."""
+    """Seconds of each upload of a photo of 12 megapixels; all are stored anew."""
     times = []
     data = large_photo()
     for _ in range(UPLOADS):

@@ -68,7 +68,7 @@ def _send(connection: http.client.HTTPConnection, asked: Asked) -> None:
     answer = connection.getresponse()
     told = answer.read()
     if answer.status >= 300:
-        raise RuntimeError(f"{ask.method} {ask.path} answered {answer.status}: {told[:200]!r}")
+        raise RuntimeError(f"{ask.method} {ask.path} answered {answer.status}: {told[:600]!r}")
 
 
 def _together(client: Callable[[int, list[float]], None], count: int) -> list[float]:

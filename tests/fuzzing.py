@@ -29,8 +29,10 @@ RULES = re.compile(
     r"|must be base64"
 )
 """Rules between members, or about things of the server."""
-TEXT_OF_OBJECTS = re.compile(r"Invalid input type|Not a valid mapping type|Invalid value|not JSON")
-"""In a form an object is JSON text, of which the document can say no more than that it is text."""
+TEXT_OF_OBJECTS = re.compile(
+    r"Invalid input type|Not a valid mapping type|Invalid value|not JSON|must be a JSON object"
+)
+"""In a form or a plain text an object is JSON text, of which the document can say no more than that it is text."""
 DATA = Path(__file__).parent / "data"
 THERE: dict[str, str] = json.loads(os.environ.get("FUZZ_THERE", "{}"))
 """Things of the server by the name of a path parameter: half of the valid requests name one."""
@@ -68,12 +70,12 @@ def allowed_is_accepted(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
 ) -> bool | None:
     """`positive_data_acceptance` for refusals of single members."""
-    if refused_for_its_meaning(response, form=case.media_type == "multipart/form-data"):
+    if refused_for_its_meaning(response, text=case.media_type != "application/json"):
         return None
     return CHECKS.get_one("positive_data_acceptance")(ctx, response, case)
 
 
-def refused_for_its_meaning(response: schemathesis.Response, *, form: bool) -> bool:
+def refused_for_its_meaning(response: schemathesis.Response, *, text: bool) -> bool:
     """Whether a refusal is about more than one member's type and range."""
     if response.status_code < 400 or "json" not in response.headers["content-type"][0]:
         return False
@@ -81,4 +83,4 @@ def refused_for_its_meaning(response: schemathesis.Response, *, form: bool) -> b
     if problem["code"] not in OF_THE_SCHEMA:
         return True
     told = [entry["detail"] for entry in problem["errors"]] or [problem["detail"]]
-    return all(RULES.search(sentence) or (form and TEXT_OF_OBJECTS.search(sentence)) for sentence in told)
+    return all(RULES.search(sentence) or (text and TEXT_OF_OBJECTS.search(sentence)) for sentence in told)

@@ -116,13 +116,22 @@ def _complete(operation: dict[str, Any], path: str, endpoint: str) -> None:
         codes = ["bad_request", "invalid_request", "too_large", *codes]
         if is_v1(path):
             codes = [*codes, "unsupported_media_type"]
-    if "202" in operation["responses"] and not operation["responses"].get("200"):
+    if _makes_a_job(operation["responses"]) and not operation["responses"].get("200"):
         operation["responses"]["200"] = {
             **deepcopy(operation["responses"]["202"]),
             "description": "It is final already: everything was made before, or it ended while the client waited.",
         }
     _document_problems(operation["responses"], codes, v1=is_v1(path))
     _document_example(operation, operation.pop("x-example", {}))
+
+
+def _makes_a_job(responses: dict[str, Any]) -> bool:
+    """Whether 202 is a job, which may be final at once."""
+    return bool(_schema_of(responses.get("202", {}).get("content", {}).get("application/json", {})) == "Job")
+
+
+def _schema_of(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("schema", {}).get("$ref", "")).rpartition("/")[2]
 
 
 def _document_problems(responses: dict[str, Any], codes: list[str], *, v1: bool) -> None:
@@ -172,7 +181,7 @@ def _stored(value: Any) -> bool:
 
 
 def _document_answer(answer: dict[str, Any], status: str, example: Mapping[str, Any]) -> None:
-    schema = answer.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    schema = _schema_of(answer)
     if "response" in example:
         answer["example"] = example["response"]
     elif status == "202" and schema == "Job":

@@ -7,6 +7,7 @@ import io
 import ipaddress
 import re
 import secrets
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from flask import Flask, Response, g, request
 from flask_cors import CORS
 
 from orfeas.config import Config, is_loopback
-from orfeas.errors import BadHostError, ForbiddenError
+from orfeas.errors import BadHostError, ForbiddenError, OrfeasError
 from orfeas.routes.context import is_v1, services
 from orfeas.routes.problems import too_large
 
@@ -120,20 +121,26 @@ def _sensitive(method: str, path: str) -> bool:
 
 def _check_size() -> None:
     limit = services().config.max_upload_bytes
-    if (request.content_length or 0) > limit:
-        raise too_large()
+    cap_body(limit, too_large)
+
+
+def cap_body(limit_bytes: int, refuse: Callable[[], OrfeasError]) -> None:
+    """Refuse a body over a limit: before it is read if it tells its length, else once it is over."""
+    if (request.content_length or 0) > limit_bytes:
+        raise refuse()
     if request.content_length is None and request.environ.get("wsgi.input_terminated"):
         # Werkzeug would cut a chunked body at the limit without a word.
-        request.environ["wsgi.input"] = Capped(request.environ["wsgi.input"], limit)
-        request.max_content_length = limit + 1
+        request.environ["wsgi.input"] = Capped(request.environ["wsgi.input"], limit_bytes, refuse)
+        request.max_content_length = limit_bytes + 1
 
 
 class Capped(io.RawIOBase):
     """A body of unknown length that is refused once it is over the limit."""
 
-    def __init__(self, stream: Any, limit_bytes: int) -> None:
+    def __init__(self, stream: Any, limit_bytes: int, refuse: Callable[[], OrfeasError]) -> None:
         self._stream = stream
         self._left = limit_bytes
+        self._refuse = refuse
 
     def readable(self) -> bool:
         """It can be read."""
@@ -144,7 +151,7 @@ class Capped(io.RawIOBase):
         data = self._stream.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
-            raise too_large()
+            raise self._refuse()
         buffer[: len(data)] = data
         return len(data)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from flask_smorest import Blueprint
 
 from orfeas.errors import InvalidRequestError, OrfeasError, QueueFullError, TooLargeError, rebuilt
@@ -17,6 +17,7 @@ from orfeas.llm.prompts import TASKS
 from orfeas.routes.body import compatible_body, warn
 from orfeas.routes.context import caller, services
 from orfeas.routes.examples import example
+from orfeas.routes.headers import cap_body
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.common import rfc3339
 from orfeas.routes.schemas.llm import (
@@ -321,8 +322,8 @@ def local_generate(params: dict[str, Any]) -> Response:
 @blp.before_request
 def _small_body() -> None:
     """Refuse a large body before it is read."""
-    if (request.content_length or 0) > BODY_BYTES:
-        raise TooLargeError(f"The body may have {BODY_BYTES // 1000} kB; send less.", limit=BODY_BYTES)
+    text = f"The body may have {BODY_BYTES // 1000} kB; send less."
+    cap_body(BODY_BYTES, lambda: TooLargeError(text, limit=BODY_BYTES))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 from orfeas.errors import BadRequestError, TooLargeError
 from orfeas.routes.context import services
 from orfeas.routes.examples import example
+from orfeas.routes.headers import cap_body
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.common import rfc3339
 from orfeas.routes.schemas.monitoring import (
@@ -30,6 +31,11 @@ from orfeas.version import __version__
 
 REPORT_BYTES = 32_768
 
+REPORT = {
+    "application/json": {"schema": ClientErrorSchema},
+    # What navigator.sendBeacon sends.
+    "text/plain": {"schema": {"type": "string", "description": "The same JSON.", "example": '{"message": "x"}'}},
+}
 blp = Blueprint("monitoring", __name__, description="Health and load.")
 
 MEGABYTES = {"allocated_mb": 0.0, "reserved_mb": 0.0, "total_mb": 0.0, "free_mb": 0.0}
@@ -142,7 +148,7 @@ def metrics() -> Response:
 
 
 @blp.post("/api/log-error")
-@blp.doc(requestBody={"content": {"application/json": {"schema": ClientErrorSchema}}, "required": True})
+@blp.doc(requestBody={"content": REPORT, "required": True})
 @blp.response(201, LoggedErrorSchema)
 @problems(blp, "invalid_request", "bad_request", "too_large", "rate_limited")
 @example(
@@ -151,8 +157,8 @@ def metrics() -> Response:
 )
 def log_error() -> tuple[Response, int]:
     """Log an error that a page met."""
-    if (request.content_length or 0) > REPORT_BYTES:
-        raise TooLargeError(f"A report may have {REPORT_BYTES // 1000} kB; send less.", limit=REPORT_BYTES)
+    text = f"A report may have {REPORT_BYTES // 1000} kB; send less."
+    cap_body(REPORT_BYTES, lambda: TooLargeError(text, limit=REPORT_BYTES))
     address = request.remote_addr or ""
     services().client_errors.admit(address)
     logged = services().client_errors.report(_report(request.get_data(cache=False)), address)
@@ -161,8 +167,6 @@ def log_error() -> tuple[Response, int]:
 
 def _report(data: bytes) -> Any:
     """Any JSON: what a log must not hold is taken out later."""
-    if len(data) > REPORT_BYTES:
-        raise TooLargeError(f"A report may have {REPORT_BYTES // 1000} kB; send less.", limit=REPORT_BYTES)
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -178,6 +178,17 @@ def test_a_body_of_unknown_length_is_cut_at_the_limit(tmp_path: Path) -> None:
     problem_of(response, 413, "too_large")
 
 
+@pytest.mark.parametrize("path, limit", [("/api/llm/analyze-code", 256_000), ("/api/log-error", 32_768)])
+def test_smaller_limits_hold_for_bodies_of_unknown_length_too(client: FlaskClient, path: str, limit: int) -> None:
+    response = client.post(
+        path,
+        input_stream=io.BytesIO(b" " * (limit + 1)),
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert problem_of(response, 413, "too_large")["limit"] == limit
+
+
 @pytest.mark.parametrize(
     "body",
     [
