@@ -29,6 +29,7 @@ soak: $(VENV)/.installed-test node
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.http
+	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.health
 	$(BIN)/python -m benchmarks.mesh
 	$(BIN)/python -m benchmarks.render

@@ -259,6 +259,21 @@ def test_a_run_goes_on_after_the_io_worker_was_killed(client, server, figure):
     assert _actions(done) == ["look", "plan", "forecast", "generate", "measure", "verify"]
 
 
+def test_the_trace_of_a_run_survives_the_death_of_the_whole_server(tmp_path):
+    settings = {"cpu_workers": 1, "disk_reserve_mb": 0}
+    with Server(tmp_path, **settings) as first, httpx.Client(base_url=first.url, timeout=60.0) as client:
+        job = _slow(client, _stored(client, (DATA / "figure.jpg").read_bytes()))
+        before = _until(client, job["id"], "generate")["result"]["trace"]
+        first.kill()
+    with Server(tmp_path, **settings) as second, httpx.Client(base_url=second.url, timeout=60.0) as client:
+        done = _finished(client, job["id"])
+    assert done["state"] == "succeeded", done["error"]
+    assert [entry["started_at"] for entry in done["result"]["trace"][: len(before)]] == [
+        entry["started_at"] for entry in before
+    ]
+    assert _actions(done) == ["look", "plan", "forecast", "generate", "measure", "verify"]
+
+
 def test_a_step_that_runs_twice_finds_what_it_started(wired, worker):
     given = wired.assets.store_image(LOCAL, (DATA / "star.png").read_bytes(), "star.png")
     asked = GoalRequest(Options(formats=("stl",), quality=1, preview=False), goal={"watertight": True})
