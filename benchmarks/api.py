@@ -46,9 +46,9 @@ class Things:
         job = generate(client, photo(1), quality=1)
         self.asset_id = job["request"]["image"]["asset_id"]
         picture = {"image": ("photo.png", photo(2), "image/png")}
-        stored = [self._json(client.post("/api/upload-image", files=picture)) for _ in range(STORED)]
-        self.stored_ids = [found["job_id"] for found in stored]
-        upload, self.compatible_id = stored[0], self.stored_ids[0]
+        stored = [self._json(client.post("/api/upload-image", files=picture)) for _ in range(STORED + 1)]
+        upload, self.compatible_id = stored[0], stored[0]["job_id"]
+        self.stored_ids = [found["job_id"] for found in stored[1:]]
         self.generate_compatible({"job_id": self.compatible_id, "quality": 1})
         batch = {"job_ids": [self.compatible_id], "quality": 1}
         scene = self._json(client.post("/api/v1/scenes", json={"name": "bench"}))

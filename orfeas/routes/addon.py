@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 
-from orfeas.errors import CapabilityMissingError, QueueFullError, ResultFailedError, rebuilt
+from orfeas.errors import QueueFullError, ResultFailedError, rebuilt
 from orfeas.jobs.events import wait_final
 from orfeas.jobs.views import JobState, JobView
 from orfeas.routes.body import compatible_body, warn
@@ -23,7 +23,6 @@ from orfeas.services.addon import wrong
 from orfeas.services.generation import StoredFile
 
 PROBLEMS = (*dict.fromkeys((*GENERATION_PROBLEMS, "bad_request")),)
-NO_MESH = "A picture cannot be projected on a mesh here; use /api/v1/meshes/texture."
 WARNINGS = "X-Orfeas-Warnings"
 SAMPLE = {"image": PHOTO_TEXT, "num_inference_steps": 5, "octree_resolution": 64, "type": "glb"}
 
@@ -41,12 +40,12 @@ def generate(params: dict[str, Any]) -> Response:
     with found.holders.hold() as granted:
         if not granted:
             raise QueueFullError("Too many requests wait for an answer; use /send, or try again.", retry_after=5)
-        job, warnings = _created(params)
+        job = _created(params)
         job = wait_final(found.jobs_engine.get, found.notifier, caller(), job.id, float(found.config.job_timeout_s))
         file = _file_of(job)
     answer = send_blob(file.blob, file.media_type, filename=file.filename, attachment=True, cache_control="no-store")
     answer.headers["X-Job-ID"] = job.id
-    if warnings:
+    if warnings := job.latest.warnings if job.latest else ():
         answer.headers[WARNINGS] = " ".join(warnings).encode("ascii", "replace").decode()
     return answer
 
@@ -58,9 +57,8 @@ def generate(params: dict[str, Any]) -> Response:
 @example(request=SAMPLE, response={"uid": JOB_ID})
 def send(params: dict[str, Any]) -> Response:
     """Start a model; its id is asked for at /status."""
-    job, warnings = _created(params)
-    for warning in warnings:
-        warn(warning)
+    job = _created(params)
+    _warn_of(job)
     return jsonify(uid=job.id)
 
 
@@ -71,8 +69,7 @@ def send(params: dict[str, Any]) -> Response:
 def status(uid: str) -> Response:
     """Ask for a model that was started with /send."""
     job = services().jobs.get(caller(), uid)
-    for warning in job.latest.warnings if job.latest else ():
-        warn(warning)
+    _warn_of(job)
     if not job.state.final:
         return jsonify(status="processing", progress=job.progress.percent or 0, stage=job.progress.stage)
     if job.state is JobState.SUCCEEDED:
@@ -82,25 +79,26 @@ def status(uid: str) -> Response:
     return jsonify(status="failed", error=error.get("detail"), code=error.get("code"))
 
 
-def _created(params: dict[str, Any]) -> tuple[JobView, list[str]]:
-    if "mesh" in params:
-        raise CapabilityMissingError(NO_MESH)
+def _created(params: dict[str, Any]) -> JobView:
     given = frozenset(name for name in params if params[name] != AddonSchema().fields[name].load_default)
-    members = {**params, "default_face_count": FACES}
-    if "image" in params:
-        members["image"] = _decoded(params["image"])
-    return services().addon.create(caller(), members, given)
+    files: dict[str, Any] = {name: _decoded(params[name], name) for name in ("image", "mesh") if name in params}
+    return services().addon.create(caller(), {**params, **files, "default_face_count": FACES}, given)
 
 
-def _decoded(text: str) -> bytes:
+def _warn_of(job: JobView) -> None:
+    for warning in job.latest.warnings if job.latest else ():
+        warn(warning)
+
+
+def _decoded(text: str, member: str) -> bytes:
     """The bytes of base64 text or a data URI."""
     body = text.partition(",")[2] if text.startswith("data:") else text
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise wrong("/image", "image must be base64 text or a data URI.") from error
+        raise wrong(f"/{member}", f"{member} must be base64 text or a data URI.") from error
     if not data:
-        raise wrong("/image", "image holds no data.")
+        raise wrong(f"/{member}", f"{member} holds no data.")
     return data
 
 

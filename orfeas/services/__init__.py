@@ -125,7 +125,7 @@ def build_services(config: Config) -> Services:
         llm=llm,
         agents=agents,
         generation=generation,
-        addon=AddonService(generation, assets),
+        addon=AddonService(generation, meshes, assets),
         batches=BatchService(config, database, engine, generation),
         jobs=JobService(config, database, engine, generation, assets, retries),
         models=models,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -60,8 +60,11 @@ class MeshService:
         retried_from: str | None = None,
         job_id: str | None = None,
         timeout_s: float | None = None,
+        warnings: Sequence[str] = (),
     ) -> JobView:
         """A job that does what is asked of a stored mesh, which the client calls `filename`.
+
+        Its run carries further `warnings`.
 
         Raises
         ------
@@ -73,7 +76,8 @@ class MeshService:
             The unit of a file that states its own cannot be chosen.
         """
         shown = filename or asset.filename
-        asked = replace(self._asked(caller, request, asset, shown), timeout_s=timeout_s)
+        asked = self._asked(caller, request, asset, shown)
+        asked = replace(asked, timeout_s=timeout_s, warnings=(*asked.warnings, *warnings))
         views = request.views if isinstance(request, TextureRequest) else None
         given = JobInput(asset_id=asset.id, original_filename=shown, views=views or None)
         return self._jobs.create(caller, surface, asked, input=given, job_id=job_id, retried_from=retried_from)

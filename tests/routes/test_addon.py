@@ -76,6 +76,28 @@ def test_a_sentence_becomes_a_model(client):
     assert loaded(answer.content, "stl").extents == pytest.approx([20, 20, 20], rel=0.01)
 
 
+def test_a_mesh_is_shown_the_picture_on_its_front(client):
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.02)
+    glb = base64.b64encode(ball.export(file_type="glb")).decode()
+    answer = client.post("/generate", json={"image": PHOTO, "mesh": glb, "octree_resolution": 64})
+    assert answer.status_code == 200, answer.text
+    assert "octree_resolution has no effect" in answer.headers["X-Orfeas-Warnings"]
+    made = loaded(answer.content, "glb")
+    assert len(made.faces) == len(ball.faces)
+    assert made.extents == pytest.approx(ball.extents, rel=1e-3)
+    texture = made.visual.material.baseColorTexture
+    assert len(texture.convert("RGB").getcolors(texture.width * texture.height)) > 100  # a photo, not one colour
+    uid = client.post("/send", json={"image": PHOTO, "mesh": f"data:model/gltf-binary;base64,{glb}"}).json()["uid"]
+    assert client.get(f"/api/v1/jobs/{uid}?wait=60").json()["type"] == "texture"
+    assert base64.b64decode(client.get(f"/status/{uid}").json()["model_base64"]) == answer.content
+
+
+def test_warnings_are_told_again_at_status(client):
+    sent = client.post("/send", json={**QUICK, "seed": 9}).json()
+    assert any("seed" in warning for warning in sent["warnings"])
+    assert client.get(f"/status/{sent['uid']}").json()["warnings"] == sent["warnings"]
+
+
 def test_a_job_that_fails_answers_with_its_problem(client, server):
     uid = client.post("/send", json={"image": PHOTO, "octree_resolution": 101}).json()["uid"]
     assert client.post(f"/api/v1/jobs/{uid}/cancel").status_code == 200
@@ -93,6 +115,8 @@ def test_a_job_that_fails_answers_with_its_problem(client, server):
         ({}, 400, "invalid_request"),
         ({"image": PHOTO, "text": "a cube"}, 400, "invalid_request"),
         ({"mesh": "AAAA"}, 400, "invalid_request"),
+        ({"image": PHOTO, "mesh": "***"}, 400, "invalid_request"),
+        ({"image": PHOTO, "mesh": "AAAA"}, 400, "invalid_request"),
         ({"image": "***"}, 400, "invalid_request"),
         ({"image": ""}, 400, "invalid_request"),
         ({"image": "AAAA"}, 400, "invalid_image"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -120,9 +120,11 @@ class GenerationService:
         batch: tuple[str, int] | None = None,
         job_id: str | None = None,
         timeout_s: float | None = None,
+        warnings: Sequence[str] = (),
     ) -> JobView:
-        """A v1 job with its one run, which may take `timeout_s` seconds in all."""
-        asked = replace(self._request(caller, options, images, Surface.V1), timeout_s=timeout_s)
+        """A v1 job with its one run, which may take `timeout_s` seconds in all and carries further `warnings`."""
+        asked = self._request(caller, options, images, Surface.V1)
+        asked = replace(asked, timeout_s=timeout_s, warnings=(*asked.warnings, *warnings))
         job_id = job_id or str(uuid.uuid4())
         return self._jobs.create(
             caller, Surface.V1, asked, input=_input(job_id, options, images), job_id=job_id,
