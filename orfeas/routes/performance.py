@@ -109,8 +109,8 @@ def configure(params: dict[str, Any]) -> Response:
     """Change the settings of profiles; what is left out goes back to its default."""
     changed, warnings = services().performance.configure(
         caller(),
-        profile=params["optimization_profile"],
-        engines=params["enabled_engines"],
+        profile=params["optimization_profile"].lower(),
+        engines=[name.lower() for name in params["enabled_engines"]],
         quantum_protocols=params["quantum_protocols"],
         auto_optimization=params["auto_optimization"],
         performance_monitoring=params["performance_monitoring"],
@@ -133,7 +133,7 @@ def configure(params: dict[str, Any]) -> Response:
 @example(request={"optimization_level": "enhanced"}, response=samples.ENABLED)
 def enable(params: dict[str, Any]) -> Response:
     """Give compatible requests a profile."""
-    level = services().performance.enable(caller(), params["optimization_level"]).profile
+    level = services().performance.enable(caller(), params["optimization_level"].lower()).profile
     settings = services().performance.tuning(caller()).document()
     answer = {
         "success": True,

@@ -10,6 +10,7 @@ from orfeas.config import Config
 from orfeas.domain import formats, limits, presets, quality
 from orfeas.domain.caller import Caller
 from orfeas.domain.prompt import vocabulary
+from orfeas.errors import InvalidRequestError
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.engines import EngineService
 from orfeas.services.folder_models import BackgroundModels, FolderModels, PictureModels
@@ -84,6 +85,11 @@ class SystemService:
 
     def presets(self, caller: Caller, kind: str | None = None) -> dict[str, Any]:
         """Every preset by kind, or those of one kind."""
+        if kind is not None and kind not in KINDS:
+            detail = f"Allowed: {', '.join(KINDS)}."
+            raise InvalidRequestError(
+                detail, errors=[{"pointer": "/kind", "detail": detail, "code": "invalid"}], allowed=[*KINDS]
+            )
         return _presets() if kind is None else {kind: _presets()[kind]}
 
 

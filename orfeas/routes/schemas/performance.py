@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from orfeas.domain.presets import PROFILES
-from orfeas.routes.schemas.common import Flag, Timestamp, Word
+from orfeas.routes.schemas.common import Flag, Text, Timestamp
 from orfeas.services.performance.settings import ENGINES
 
 ENGINE_NAMES = validate.Length(0, 16)
+
+
+def _name(*allowed: str, **kwargs: Any) -> Text:
+    """One of a few names, in any case; the service refuses others and lists these."""
+    return Text(validate=validate.Length(1, 64), metadata={"enum": [*allowed]}, **kwargs)
 
 
 class _Warned(Schema):
@@ -127,8 +134,8 @@ class UltraConfigSchema(_Warned):
 class ConfigureSchema(Schema):
     """Settings that replace all that were there."""
 
-    optimization_profile = Word(*PROFILES, load_default="standard")
-    enabled_engines = fields.List(Word(*ENGINES, "all"), load_default=["all"], validate=ENGINE_NAMES)
+    optimization_profile = _name(*PROFILES, load_default="standard")
+    enabled_engines = fields.List(_name(*ENGINES, "all"), load_default=["all"], validate=ENGINE_NAMES)
     quantum_protocols = Flag(load_default=False)
     auto_optimization = Flag(load_default=False)
     performance_monitoring = Flag(load_default=True)
@@ -145,7 +152,7 @@ class ConfiguredSchema(_Warned):
 class EnableSchema(Schema):
     """The profile to be enabled."""
 
-    optimization_level = Word(*PROFILES, load_default="quantum")
+    optimization_level = _name(*PROFILES, load_default="quantum")
 
 
 class DisableSchema(Schema):

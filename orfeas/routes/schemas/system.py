@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from orfeas.routes.schemas.common import Word
+from orfeas.routes.schemas.common import Text
 from orfeas.services.system import KINDS
 
 
@@ -78,7 +78,7 @@ class CapabilitiesSchema(Schema):
 class PresetsArgsSchema(Schema):
     """Which presets."""
 
-    kind = Word(*KINDS)
+    kind = Text(metadata={"enum": [*KINDS]})
 
 
 class PresetsSchema(Schema):
