@@ -166,7 +166,8 @@ def away(mesh: Mesh, hurt: Mesh, kinds: set[str]) -> Vertices:
         return mesh.vertices
     distance, _ = cKDTree(damage).query(mesh.vertices)
     radius = 0.13 * float(np.linalg.norm(np.ptp(hurt.vertices, axis=0))) if "overlap" in kinds else 0.0
-    return mesh.vertices[distance > radius]
+    kept: Vertices = mesh.vertices[distance > radius]
+    return kept
 
 
 def _factor(mesh: Mesh, hurt: Mesh) -> float:
