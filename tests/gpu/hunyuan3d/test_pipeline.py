@@ -233,6 +233,7 @@ def test_half_precision_stays_near(pipe: Hunyuan3DPipeline, name: str, dtype: to
 
 
 @pytest.mark.soak
+@pytest.mark.filterwarnings("default::DeprecationWarning:torch")  # the compiler deprecates parts of torch
 def test_a_compiled_denoiser_gives_the_same_numbers(base: Hunyuan3DPipeline) -> None:
     compiled = Hunyuan3DPipeline.from_pretrained(MODELS, *BASE, compile_denoiser=True)
     condition, latents = conditions(base, "base"), random_latents(base, 2)
