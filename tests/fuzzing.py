@@ -26,7 +26,7 @@ RULES = re.compile(
     r"|made by v1|repository of the hub|Send 1 to|no (mesh|image) that|neither an image nor a prompt|Unknown field"
     r"|There is no |named|has no effect|shows no objects|NUL|Must not be (above|blank)|differ|needs|no job id|[Ll]eave"
     r"|is part of a later release|has fixed limits|has no |neither fingerprints nor|holds one surface|is no picture"
-    r"|must be base64"
+    r"|must be base64|starts from an|\(ORFEAS_"
 )
 """Rules between members, or about things of the server."""
 TEXT_OF_OBJECTS = re.compile(
