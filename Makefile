@@ -21,10 +21,12 @@ coverage: $(VENV)/.installed-test node
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
 
 soak: $(VENV)/.installed-test node
-	@mkdir -p build
-	TEST_SCALE=full $(BIN)/python -m pytest -m "not gpu" --junitxml=build/soak.xml tests/survival tests/test_fuzz.py \
-	  tests/routes/test_assets.py tests/jobs tests/storage tests/gpu tests/geometry tests/domain $(ARGS)
-	$(BIN)/python -m benchmarks.soak build/soak.xml
+	@mkdir -p build && rm -f build/soak*.xml
+	TEST_SCALE=full $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not gpu" --junitxml=build/soak.xml \
+	  tests/survival tests/test_fuzz.py tests/jobs tests/storage tests/gpu tests/geometry tests/domain \
+	  tests/routes/test_assets.py tests/routes/test_meshes.py tests/routes/test_prompts.py tests/routes/test_neural.py \
+	  tests/routes/test_neural_prompts.py tests/services/test_engines.py $(ARGS)
+	$(BIN)/python -m benchmarks.soak build/soak*.xml
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from benchmarks.report import RESULTS, commit, machine
 from orfeas.version import __version__
 
 
-def summary(report: Path) -> dict[str, Any]:
+def summary(reports: Sequence[Path]) -> dict[str, Any]:
     """Counts by file, what tests counted themselves, and each survival test with its seconds."""
-    cases = list(ElementTree.parse(report).iter("testcase"))
+    cases = [case for report in reports for case in ElementTree.parse(report).iter("testcase")]
     ended = {id(case): _end(case) for case in cases}
     return {
         "soak": "full counts",
@@ -49,7 +50,7 @@ def _end(case: ElementTree.Element) -> str:
 
 
 if __name__ == "__main__":
-    found = summary(Path(sys.argv[1]))
+    found = summary([Path(name) for name in sys.argv[1:]])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "soak.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found["totals"]))
