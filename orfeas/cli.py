@@ -110,15 +110,15 @@ def generate(
     from orfeas import generate as local
     from orfeas.services.engines import EMBEDDED
 
+    config = _settings()
     if (photo is None) == (prompt is None):
         raise click.UsageError("Name a PHOTO or give --prompt, one of both.")
-    target, chosen = local.target(photo, output, format_name)
-    choice, device, background = local.chosen(_settings(), model) if model else (EMBEDDED, None, None)
+    target, chosen = local.target(config, photo, output, format_name)
+    choice, device, background = local.chosen(config, model) if model else (EMBEDDED, None, None)
     made = local.generate(
-        (photo.name, photo.read_bytes()) if photo else None, chosen, prompt=prompt, quality=quality,
+        config, (photo.name, photo.read_bytes()) if photo else None, chosen, prompt=prompt, quality=quality,
         size_mm=local.box(dimensions), mode=mode, seed=seed,
-        max_pixels=_settings().max_image_pixels, choice=choice, device=device, background=background,
-        progress=local.Bar(), profile=profile or _settings().profile,
+        choice=choice, device=device, background=background, progress=local.Bar(), profile=profile or config.profile,
     )  # fmt: skip
     for warning in (*made.warnings, *_without_network(photo, used=background is not None)):
         click.echo(f"Note: {warning}", err=True)
@@ -375,9 +375,10 @@ def _on_mesh(kind: str, path: Path, output: Path | None, as_json: bool, members:
     from orfeas import mesh_commands
     from orfeas.services.plans.meshes import MeshRequest
 
-    chosen = mesh_commands.target(path, output, members.get("formats", ()))
+    config = _settings()
+    chosen = mesh_commands.target(config, output, members.get("formats", ()))
     given = {**members, "formats": chosen} if kind != "analyze" else members
-    done = mesh_commands.run(_settings(), path, MeshRequest.of(kind, given), output)
+    done = mesh_commands.run(config, path, MeshRequest.of(kind, given), output)
     click.echo(json.dumps(done.document, indent=2) if as_json else "\n".join(done.lines))
     sys.exit(0 if done.printable else 1)
 

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from orfeas.config import Config
-from orfeas.domain.formats import unwritable
+from orfeas.domain.formats import Formats
 from orfeas.domain.profiles import QUANTUM, STANDARD
 from orfeas.imaging import clean_upload
 from orfeas.jobs.devices import processor
@@ -75,17 +75,16 @@ class Bar:
             click.echo("\r" + " " * (self.WIDTH + 32) + "\r", err=True, nl=False)
 
 
-def target(photo: Path | None, output: Path | None, format_name: str | None) -> tuple[Path, str]:
+def target(config: Config, photo: Path | None, output: Path | None, format_name: str | None) -> tuple[Path, str]:
     """Where to write and in which format; a contradiction between name and format is refused."""
-    if output is None:
-        chosen = format_name or DEFAULT_FORMAT
-        return Path(f"{photo.stem if photo else 'model'}.{chosen}"), chosen
-    extension = output.suffix.lower().lstrip(".")
+    extension = output.suffix.lower().lstrip(".") if output else ""
     chosen = format_name or extension or DEFAULT_FORMAT
-    if extension and extension != chosen:
+    if output is not None and extension and extension != chosen:
         raise click.UsageError(f"{output.name} does not end in .{chosen}; leave out --format or change the name.")
-    if reason := unwritable(chosen):
+    if reason := Formats(config.blender).reason(chosen):
         raise click.UsageError(reason)
+    if output is None:
+        return Path(f"{photo.stem if photo else 'model'}.{chosen}"), chosen
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"There is no folder {output.absolute().parent}.")
     return (output if extension else output.with_suffix(f".{chosen}")), chosen
@@ -105,6 +104,7 @@ def box(dimensions: str | None) -> tuple[float, float, float] | None:
 
 
 def generate(
+    config: Config,
     picture: tuple[str, bytes] | None,
     format_name: str,
     *,
@@ -113,7 +113,6 @@ def generate(
     size_mm: tuple[float, float, float] | None,
     mode: str,
     seed: int,
-    max_pixels: int,
     profile: str = STANDARD,
     choice: Choice = EMBEDDED,
     device: DeviceSettings | None = None,
@@ -131,9 +130,9 @@ def generate(
     request = replace(tuning.applied(request), background=background)
     if choice.model is not None:
         warnings += [f"{entry['setting']} is off: {entry['reason']}" for entry in tuning.unavailable]
-    pictures, sources = _start(options, picture, max_pixels)
+    pictures, sources = _start(options, picture, config.max_image_pixels)
     with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
-        runner = InlineRunner(FolderStorage(Path(folder)), device=device)
+        runner = InlineRunner(FolderStorage(Path(folder)), config=config, device=device)
         result = runner.run(generation_plan(request, pictures), sources=sources, on_progress=progress)
     if isinstance(progress, Bar):
         progress.close()

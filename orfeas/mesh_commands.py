@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from orfeas.config import Config
-from orfeas.domain.formats import MESH_FORMATS, unwritable
+from orfeas.domain.formats import MESH_FORMATS, Formats
 from orfeas.domain.mesh_headers import BrokenMeshError, NoFacesError, sniff_mesh
 from orfeas.errors import EmptyMeshError, UnreadableMeshError
 from orfeas.generate import Bar, write
@@ -40,7 +40,7 @@ class Done:
 def run(config: Config, path: Path, request: MeshRequest, output: Path | None) -> Done:
     """Do what is asked of a file, and write what comes of it."""
     data = path.read_bytes()
-    made = _made(data, _stored(config, path, data), request)
+    made = _made(config, data, _stored(config, path, data), request)
     written = [str(part) for name, content in made.files for part in _written(name, content, output)]
     found = {"analyze": _analyzed, "repair": _repaired, "simplify": _simplified, "optimize": _optimized}
     done = found.get(request.type, _converted)(made)
@@ -51,12 +51,12 @@ def run(config: Config, path: Path, request: MeshRequest, output: Path | None) -
     )
 
 
-def target(path: Path, output: Path | None, formats: tuple[str, ...]) -> tuple[str, ...]:
+def target(config: Config, output: Path | None, formats: tuple[str, ...]) -> tuple[str, ...]:
     """The formats to write; a contradiction between a name and a format is refused."""
     extension = output.suffix.lower().lstrip(".") if output else ""
     chosen = formats or ((extension,) if extension else ())
     for name in chosen:
-        if reason := unwritable(name):
+        if reason := Formats(config.blender).reason(name):
             raise click.UsageError(reason)
     if extension and chosen != (extension,):
         raise click.UsageError(f"{output} does not end in .{chosen[0]}; leave out --format or change the name.")
@@ -77,10 +77,10 @@ def _stored(config: Config, path: Path, data: bytes) -> StoredMesh:
     return StoredMesh(Source(digest, digest), found.format, axis, stem_of(path.name), config.max_faces)
 
 
-def _made(data: bytes, given: StoredMesh, request: MeshRequest) -> InlineResult:
+def _made(config: Config, data: bytes, given: StoredMesh, request: MeshRequest) -> InlineResult:
     bar = Bar()
     with tempfile.TemporaryDirectory(prefix="orfeas-") as folder:
-        runner = InlineRunner(FolderStorage(Path(folder)))
+        runner = InlineRunner(FolderStorage(Path(folder)), config=config)
         try:
             return runner.run(request.plan(given), sources={given.source.blob: data}, on_progress=bar)
         finally:

@@ -1,8 +1,7 @@
-"""File formats: what they can carry, what they are called, and whether this server writes them."""
+"""File formats: what they can carry, what they are called, and which of them can be written."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,18 +9,16 @@ from types import MappingProxyType
 
 NO_USD = "Writing usdz needs the package usd-core: pip install 'orfeas[usd]', or ask for glb."
 NO_BLENDER = "fbx and blend need Blender on this server: set ORFEAS_BLENDER to its path, or ask for glb."
-BLENDER = os.environ.get("ORFEAS_BLENDER")  # as for the packages, what this process can write is known when it starts
-USD_REASON = None if find_spec("pxr") else NO_USD
-BLENDER_REASON = None if BLENDER and shutil.which(BLENDER) else NO_BLENDER
 BY_BLENDER = ("fbx", "blend")
+BY_USD = ("usdz",)
+HAS_USD = find_spec("pxr") is not None
 
 
 @dataclass(frozen=True, slots=True)
 class MeshFormat:
     """A mesh file format.
 
-    `unit` is the unit of the written coordinates; `upload_up_axis` the axis that an uploaded file counts as up;
-    `reason` says why it cannot be written, or is None where it can.
+    `unit` is the unit of the written coordinates; `upload_up_axis` the axis that an uploaded file counts as up.
     """
 
     name: str
@@ -31,13 +28,7 @@ class MeshFormat:
     unit: str
     readable: bool = True
     upload_up_axis: str = "y"
-    reason: str | None = None
     unit_stated: bool = False
-
-    @property
-    def writable(self) -> bool:
-        """Whether this server writes it."""
-        return self.reason is None
 
     @property
     def download_type(self) -> str:
@@ -57,15 +48,35 @@ MESH_FORMATS = MappingProxyType(
             MeshFormat("gltf", "model/gltf+json", True, True, "m", unit_stated=True),
             MeshFormat("3mf", "model/3mf", True, False, "mm", upload_up_axis="z", unit_stated=True),
             MeshFormat("dae", "model/vnd.collada+xml", True, False, "m", unit_stated=True),
-            MeshFormat("usdz", "model/vnd.usdz+zip", True, True, "m", readable=False, reason=USD_REASON),
-            MeshFormat("fbx", "application/octet-stream", True, True, "m", readable=False, reason=BLENDER_REASON),
-            MeshFormat("blend", "application/octet-stream", True, True, "m", readable=False, reason=BLENDER_REASON),
+            MeshFormat("usdz", "model/vnd.usdz+zip", True, True, "m", readable=False),
+            MeshFormat("fbx", "application/octet-stream", True, True, "m", readable=False),
+            MeshFormat("blend", "application/octet-stream", True, True, "m", readable=False),
         )
     }
 )
 
-WRITABLE = tuple(found.name for found in MESH_FORMATS.values() if found.writable)
 READABLE = tuple(found.name for found in MESH_FORMATS.values() if found.readable)
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Which formats can be written with a program `blender`, a path or name as the settings give it."""
+
+    blender: str | None = None
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(name for name in MESH_FORMATS if self.reason(name) is None)
+
+    def reason(self, name: str) -> str | None:
+        """Why files of a format cannot be written, None where they can."""
+        if name not in MESH_FORMATS:
+            return f".{name} is no format of meshes. Formats: {', '.join(self.writable)}."
+        if name in BY_BLENDER and not (self.blender and shutil.which(self.blender)):
+            return NO_BLENDER
+        return NO_USD if name in BY_USD and not HAS_USD else None
+
 
 IMAGE_EXTENSIONS = MappingProxyType(
     {
@@ -96,14 +107,6 @@ IMAGE_MEDIA_TYPES = MappingProxyType(
 def media_type(format_name: str, *, zipped: bool = False) -> str:
     """The media type of a written file; a textured obj is a zip of obj, mtl and picture."""
     return "application/zip" if zipped else MESH_FORMATS[format_name].media_type
-
-
-def unwritable(format_name: str) -> str | None:
-    """Why files of a format cannot be written here, None where they can."""
-    found = MESH_FORMATS.get(format_name)
-    if found is not None:
-        return found.reason
-    return f".{format_name} is no format of meshes. Formats: {', '.join(WRITABLE)}."
 
 
 def sniff_image(head: bytes) -> str | None:

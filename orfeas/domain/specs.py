@@ -306,6 +306,7 @@ class Export(StageSpec):
     produces: ClassVar[Produces] = Produces.FILE
     keep: ClassVar[Keep] = Keep.FILE
     weight: ClassVar[int] = 3
+    needs_config: ClassVar[bool] = True
     format: str = "glb"
     up_axis: str = "y"
     recipe: str = "{}"
@@ -323,6 +324,7 @@ class Verify(StageSpec):
     name: ClassVar[str] = "mesh.verify"
     produces: ClassVar[Produces] = Produces.NOTHING
     weight: ClassVar[int] = 2
+    needs_config: ClassVar[bool] = True
     format: str = "glb"
     up_axis: str = "y"
     unit: str = "mm"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
-from orfeas.domain.formats import BY_BLENDER, MESH_FORMATS, MeshFormat
+from orfeas.domain.formats import BY_BLENDER, MESH_FORMATS, Formats, MeshFormat
+from orfeas.errors import FormatUnavailableError
 
 ENGINE_FILES = {
     "udatasmith": "No open writer exists for Datasmith files; import glb or obj in Unreal Engine.",
@@ -22,10 +23,11 @@ class ExportService:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.meshes = Formats(config.blender)
 
     def formats(self, caller: Caller) -> list[dict[str, Any]]:
         """Every format with what it carries, whether it can be written, and by what."""
-        return [*(_mesh_format(found) for found in MESH_FORMATS.values()), *self._others()]
+        return [*(_mesh_format(found, self.meshes) for found in MESH_FORMATS.values()), *self._others()]
 
     def _others(self) -> Iterator[dict[str, Any]]:
         yield _video(self._config.ffmpeg)
@@ -33,18 +35,26 @@ class ExportService:
             yield _absent(name, "application/octet-stream", reason)
 
 
-def _mesh_format(found: MeshFormat) -> dict[str, Any]:
+def require_writable(formats: Formats, names: Iterable[str]) -> None:
+    """Refuse the first of some formats that cannot be written here, with those that can."""
+    for name in names:
+        if reason := formats.reason(name):
+            raise FormatUnavailableError(f"{name}: {reason}", allowed=list(formats.writable))
+
+
+def _mesh_format(found: MeshFormat, formats: Formats) -> dict[str, Any]:
+    reason = formats.reason(found.name)
     return {
         "format": found.name,
         "media_type": found.media_type,
         "read": found.readable,
-        "write": found.writable,
-        "available": found.writable,
-        "reason": found.reason,
+        "write": reason is None,
+        "available": reason is None,
+        "reason": reason,
         "colors": found.colors,
         "textures": found.textures,
         "units": found.unit,
-        "converter": ("blender" if found.name in BY_BLENDER else "orfeas") if found.writable else None,
+        "converter": ("blender" if found.name in BY_BLENDER else "orfeas") if reason is None else None,
     }
 
 

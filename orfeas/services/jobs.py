@@ -6,14 +6,14 @@ import functools
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
-from orfeas.domain.formats import MESH_FORMATS, WRITABLE
+from orfeas.domain.formats import Formats
 from orfeas.domain.specs import Inflate, Relief, ShapeSample
 from orfeas.errors import (
     CapabilityMissingError,
@@ -30,6 +30,7 @@ from orfeas.jobs.plan import Plan
 from orfeas.jobs.queue import QueueStatus
 from orfeas.jobs.views import JobInput, JobState, JobView, Page, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
+from orfeas.services.exports import require_writable
 from orfeas.services.generation import GenerationService, StoredFile, stored_name
 from orfeas.services.plans import PREVIEW_SIZE, without_folders
 from orfeas.storage.database import Database
@@ -105,7 +106,7 @@ class JobService:
             A format cannot be written here.
         """
         job, run = self._final(caller, job_id)
-        _refuse_formats(changes.get("formats", ()))
+        require_writable(Formats(self.config.blender), changes.get("formats", ()))
         asked = self.generation.rebuild(caller, run, **_as_members(changes))
         if not self.engine.cached(caller, _field_of(asked.plan)):
             raise LatentGoneError("What this job kept was removed; post the request again.", job_id=job.id)
@@ -219,12 +220,6 @@ def _as_members(changes: dict[str, Any]) -> dict[str, Any]:
         size = found["dimensions_mm"]
         found["dimensions_mm"] = (size["width"], size["height"], size["depth"])
     return found
-
-
-def _refuse_formats(names: Iterable[str]) -> None:
-    for name in names:
-        if reason := MESH_FORMATS[name].reason:
-            raise FormatUnavailableError(f"{name}: {reason}", allowed=list(WRITABLE))
 
 
 def _field_of(plan: Plan) -> Plan:

@@ -10,13 +10,13 @@ from typing import Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
-from orfeas.domain.formats import MESH_FORMATS, READABLE
+from orfeas.domain.formats import MESH_FORMATS, READABLE, Formats
 from orfeas.errors import FormatUnavailableError, InvalidRequestError, ParameterNotSupportedError
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Plan, Source
 from orfeas.jobs.views import JobInput, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
-from orfeas.services.exports import NO_FFMPEG
+from orfeas.services.exports import NO_FFMPEG, require_writable
 from orfeas.services.folder_models import BackgroundModels
 from orfeas.services.plans.meshes import (
     REQUESTS,
@@ -25,7 +25,6 @@ from orfeas.services.plans.meshes import (
     ReworkRequest,
     StoredMesh,
     facts_plan,
-    unavailable,
 )
 from orfeas.services.plans.renders import TurntableRequest
 from orfeas.services.plans.texture import TextureRequest
@@ -84,9 +83,8 @@ class MeshService:
 
     def check(self, request: MeshRequest) -> None:
         """Raise what a request is refused for whatever its mesh is."""
-        if isinstance(request, ReworkRequest) and (absent := unavailable(request.formats)):
-            name, reason = next(iter(absent.items()))
-            raise FormatUnavailableError(f"{name}: {reason}")
+        if isinstance(request, ReworkRequest):
+            require_writable(Formats(self._config.blender), request.formats)
         if isinstance(request, TurntableRequest) and request.format == "mp4" and not self._config.ffmpeg:
             raise FormatUnavailableError(f"mp4: {NO_FFMPEG}")
         if isinstance(request, TextureRequest):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.config import Config
 from orfeas.domain.caller import LOCAL
-from orfeas.domain.formats import WRITABLE
+from orfeas.domain.formats import Formats
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.devices import (
     FAILED,
@@ -137,6 +137,7 @@ class MonitoringService:
         pictures: PictureModels,
     ) -> None:
         self._config = config
+        self.formats = Formats(config.blender)
         self._jobs = jobs
         self._blobs = blobs
         self._database = database
@@ -161,7 +162,7 @@ class MonitoringService:
             "active_jobs": state.running,
             "queued_jobs": state.depth,
             "models_status": state.models_status,
-            "processor": processor(state),
+            "processor": processor(state, self.formats),
             "capabilities": capabilities(state),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
         }
@@ -255,14 +256,14 @@ def capabilities(state: State) -> list[str]:
     return [*CAPABILITIES, *(["neural_shapes"] if state.model else [])]
 
 
-def processor(state: State) -> dict[str, Any]:
+def processor(state: State, formats: Formats) -> dict[str, Any]:
     """The engine in force as existing clients know it."""
     return {
         "status": state.models_status,
         "device": state.device,
         "model_type": state.model or state.engine,
         "capabilities": capabilities(state),
-        "formats": [*WRITABLE],
+        "formats": [*formats.writable],
         "has_text2image": state.pictures,
     }
 
@@ -274,7 +275,7 @@ def _models_info(service: MonitoringService, _: int) -> dict[str, Any]:
         "mode": state.mode,
         "device": state.device,
         "gpu_stats": megabytes(state.gpu),
-        "processor": processor(state),
+        "processor": processor(state, service.formats),
         "models_loaded": sorted({model.id for found in state.devices for model in found.models}),
         "shapegen_ready": state.worker,
         "texgen_ready": state.worker,

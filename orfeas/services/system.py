@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from orfeas.config import Config
-from orfeas.domain import formats, limits, presets, quality
+from orfeas.domain import limits, presets, quality
 from orfeas.domain.caller import Caller
+from orfeas.domain.formats import MESH_FORMATS, Formats, MeshFormat
 from orfeas.domain.prompt import vocabulary
 from orfeas.errors import InvalidRequestError
 from orfeas.jobs.jobs import Jobs
@@ -129,7 +130,7 @@ def _model(model: Model) -> dict[str, Any]:
 def _fixed(config: Config) -> dict[str, Any]:
     return {
         "version": __version__,
-        "formats": [_format(found) for found in formats.MESH_FORMATS.values()],
+        "formats": [_format(found, Formats(config.blender)) for found in MESH_FORMATS.values()],
         "features": {
             **{name: {"available": reason is None, "reason": reason} for name, reason in FEATURES.items()},
             "code_analysis": {"available": True, "reason": None},
@@ -149,17 +150,18 @@ def _when(available: bool, reason: str | None) -> dict[str, Any]:
     return {"available": available, "reason": None if available else reason}
 
 
-def _format(found: formats.MeshFormat) -> dict[str, Any]:
+def _format(found: MeshFormat, formats: Formats) -> dict[str, Any]:
+    reason = formats.reason(found.name)
     return {
         "format": found.name,
         "media_type": found.media_type,
         "read": found.readable,
-        "write": found.writable,
+        "write": reason is None,
         "colors": found.colors,
         "textures": found.textures,
         "units": found.unit,
-        "available": found.writable,
-        "reason": found.reason,
+        "available": reason is None,
+        "reason": reason,
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from orfeas.config import Config
 from orfeas.domain import limits
-from orfeas.domain.formats import BLENDER, BY_BLENDER
+from orfeas.domain.formats import BY_BLENDER
 from orfeas.domain.materials import read_material
 from orfeas.domain.specs import Clean, Export, Scale, Simplify, Texture, Verify
 from orfeas.errors import OrfeasError, ResultInvalidError
@@ -144,13 +145,13 @@ def _projected(mesh: Mesh, pictures: dict[str, Subject], spec: Texture, on_progr
 
 
 @implements(Export)
-def export(model: Model, spec: Export, on_progress: Progress) -> Result:
+def export(model: Model, spec: Export, on_progress: Progress, config: Config | None = None) -> Result:
     """One file with its provenance inside where the format can carry it; `packed`: it is a zip."""
     up_axis = cast(UpAxis, spec.up_axis)
     model = in_unit(model, 1.0 / MILLIMETRES[spec.unit])
     if spec.format in BY_BLENDER:
         glb = formats.write(model, "glb", provenance=spec.recipe, name=NAME_INSIDE)
-        data = blender.from_glb(glb, spec.format, program=BLENDER)
+        data = blender.from_glb(glb, spec.format, program=config.blender if config else None)
         return Result(pack({f"{NAME_INSIDE}.{spec.format}": data}) if spec.bundle else data)
     if spec.bundle:
         parts = as_assembly(model, NAME_INSIDE)
@@ -160,10 +161,10 @@ def export(model: Model, spec: Export, on_progress: Progress) -> Result:
 
 
 @implements(Verify)
-def check(data: bytes, spec: Verify, on_progress: Progress) -> Result:
+def check(data: bytes, spec: Verify, on_progress: Progress, config: Config | None = None) -> Result:
     """Load the written file again and measure it."""
     try:
-        measures = _measured(data, spec)
+        measures = _measured(data, spec, config.blender if config else None)
     except OrfeasError as error:
         raise ResultInvalidError(f"The written {spec.format} file could not be loaded again: {error.detail}") from error
     return Result(None, {"measures": measures})
@@ -178,11 +179,11 @@ def in_unit(model: Model, factor: float) -> Model:
     return model.moved(model.vertices * factor)
 
 
-def _measured(data: bytes, spec: Verify) -> dict[str, Any]:
+def _measured(data: bytes, spec: Verify, program: str | None) -> dict[str, Any]:
     """What the bytes hold, in millimetres with y up."""
     written = _first_file(data, spec.format)
     if spec.format in BY_BLENDER:  # y up again on the way back
-        mesh = formats.read(blender.to_glb(written, spec.format, program=BLENDER), "glb")
+        mesh = formats.read(blender.to_glb(written, spec.format, program=program), "glb")
     else:
         mesh = sizes.turn_back(formats.read(written, spec.format), cast(UpAxis, spec.up_axis))
     mesh = as_mesh(in_unit(mesh, MILLIMETRES[spec.unit]))

@@ -1,5 +1,6 @@
 """Formats and what a file's first bytes say."""
 
+import sys
 from importlib.util import find_spec
 from io import BytesIO
 
@@ -11,17 +12,22 @@ from orfeas.geometry.formats import READABLE, WRITABLE
 
 
 def test_the_listed_formats_are_those_that_the_writers_and_readers_know():
-    assert set(formats.WRITABLE) - set(formats.BY_BLENDER) == set(WRITABLE)
+    assert set(formats.Formats().writable) == set(WRITABLE)
     assert set(formats.READABLE) == set(READABLE)
 
 
 def test_a_format_that_cannot_be_written_says_why():
-    absent = [found.name for found in formats.MESH_FORMATS.values() if found.reason]
-    assert absent == ([] if find_spec("pxr") else ["usdz"]) + ["fbx", "blend"]
+    def absent(blender):
+        return [name for name in formats.MESH_FORMATS if formats.Formats(blender).reason(name)]
+
+    without_usd = [] if find_spec("pxr") else ["usdz"]
+    assert absent(None) == absent("/nowhere/blender") == [*without_usd, "fbx", "blend"]
+    assert absent(sys.executable) == without_usd
+    assert "stl" in formats.Formats().reason("doc")
 
 
 def test_only_stl_downloads_as_octets():
-    types = {found.name: found.download_type for found in formats.MESH_FORMATS.values() if found.writable}
+    types = {name: formats.MESH_FORMATS[name].download_type for name in formats.Formats().writable}
     assert [name for name, kind in types.items() if kind == "application/octet-stream"] == ["stl"]
 
 

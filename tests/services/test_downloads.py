@@ -2,6 +2,7 @@
 
 import pytest
 
+from orfeas.domain.formats import Formats
 from orfeas.errors import FileNotFoundProblem, FormatUnavailableError, InvalidRequestError
 from orfeas.services.generation.downloads import Wanted, parse
 from orfeas.services.generation.service import stored_name
@@ -21,7 +22,7 @@ OTHER = "b0a7c1de-93f4-4f0e-8d0a-5a2f5e7c9e10"
     ],
 )
 def test_names_that_mean_something(name, wanted):
-    assert parse(JOB, name) == Wanted(name, *wanted)
+    assert parse(JOB, name, Formats()) == Wanted(name, *wanted)
 
 
 @pytest.mark.parametrize(
@@ -36,18 +37,18 @@ def test_names_that_mean_something(name, wanted):
 )  # fmt: skip
 def test_tricks_find_no_file(name):
     with pytest.raises(FileNotFoundProblem):
-        parse(JOB, name)
+        parse(JOB, name, Formats())
 
 
 @pytest.mark.parametrize("name", ["model.exe", "model.php", "x.step", "model.glb.sh"])
 def test_an_unknown_extension_is_a_wrong_request(name):
     with pytest.raises(InvalidRequestError):
-        parse(JOB, name)
+        parse(JOB, name, Formats())
 
 
 def test_a_known_format_without_writer_says_so():
     with pytest.raises(FormatUnavailableError):
-        parse(JOB, "model.fbx")
+        parse(JOB, "model.fbx", Formats())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orfeas.domain.formats import Formats
 from orfeas.errors import (
     FormatUnavailableError,
     InvalidRequestError,
@@ -9,6 +10,7 @@ from orfeas.errors import (
 )
 from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
+from orfeas.services.exports import require_writable
 from orfeas.services.generation.options import Options, checked, normalised, options_of, request_of
 from orfeas.services.plans import ModelRef
 
@@ -35,7 +37,7 @@ def test_what_no_engine_here_can_do_is_refused_on_both_surfaces(surface, members
 @pytest.mark.parametrize("name", ["fbx", "blend"])
 def test_a_format_without_writer_is_refused_with_the_others(name):
     with pytest.raises(FormatUnavailableError) as refusal:
-        checked(Options(formats=("glb", name)), Surface.V1)
+        require_writable(Formats(), ("glb", name))
     assert "glb" in refusal.value.members["allowed"]
 
 

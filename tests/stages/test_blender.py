@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 
+from orfeas.config import Config
 from orfeas.domain.presets import MATERIALS
 from orfeas.errors import FormatUnavailableError, StageTimeoutError, UpstreamFailedError
 from orfeas.geometry import formats
@@ -85,19 +86,47 @@ def test_a_program_that_hangs_is_ended(stand_in):
 
 COPY = 'cp "$8" "$9"'
 LISTED = """
-import json, sys
+import json
 from orfeas import create_app
 from orfeas.config import Config
-from pathlib import Path
-client = create_app(Config(data_dir=Path(sys.argv[1]))).test_client()
+client = create_app(Config.from_env()).test_client()
 print(json.dumps({item["format"]: item for item in client.get("/api/v1/exports/formats").json["items"]}))
 """
 
 
-def elsewhere(command, program, **more):
-    """A command in a process of its own, which looks for Blender when it starts."""
+@pytest.fixture
+def config(stand_in, tmp_path):
+    """Settings that stand in a file `.env` alone."""
+    lines = {"BLENDER": stand_in(COPY), "DATA_DIR": tmp_path / "data", "DISK_RESERVE_MB": 0}
+    path = tmp_path / ".env"
+    path.write_text("".join(f"ORFEAS_{name}={value}\n" for name, value in lines.items()))
+    return Config.from_env({}, dotenv=path)
+
+
+def test_a_blender_that_stands_in_the_settings_file_writes_the_files_of_jobs(client, finished, upload):
+    listed = {item["format"]: item for item in client.get("/api/v1/exports/formats").json["items"]}
+    assert listed["fbx"]["converter"] == "blender"
+    for address in ("/api/formats", "/api/v1/capabilities"):
+        assert {item["format"]: item["available"] for item in details(client, address)}["fbx"]
+    assert "fbx" in client.get("/api/health").json["processor"]["formats"]
+    form = upload("star.png", quality=1, preview="false", formats="fbx")
+    job = finished(client.post("/api/v1/generations", data=form))
+    (made,) = [asset for asset in job["result"]["assets"] if asset["role"] == "model"]
+    assert made["format"] == "fbx"
+    assert client.get(made["url"], buffered=True).data.startswith(b"glTF")  # what the program was given
+    assert job["result"]["measures"]["fbx"]["is_watertight"]
+
+
+def details(client, address):
+    found = client.get(address).json
+    return found["details"] if "details" in found else found["formats"]
+
+
+def elsewhere(command, program, folder=None):
+    """A command in a process of its own, with no other setting."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORFEAS_")}
     environment |= {"ORFEAS_BLENDER": program} if program else {}
+    environment |= {"ORFEAS_DATA_DIR": str(folder)} if folder else {}
     return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=60)
 
 
@@ -115,7 +144,7 @@ def test_a_file_is_converted_and_measured_from_what_blender_wrote(stand_in, tmp_
 
 def test_the_list_of_formats_says_what_is_there(stand_in, tmp_path):
     for program, available in ((stand_in(COPY), True), (None, False), ("/nowhere/blender", False)):
-        found = json.loads(elsewhere(["-c", LISTED, str(tmp_path / "data")], program).stdout)
+        found = json.loads(elsewhere(["-c", LISTED], program, tmp_path / "data").stdout)
         assert found["fbx"]["available"] is found["blend"]["available"] is available
         assert found["fbx"]["converter"] == ("blender" if available else None)
         assert available or "ORFEAS_BLENDER" in found["fbx"]["reason"]

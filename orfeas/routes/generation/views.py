@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 from werkzeug.datastructures import FileStorage
 
-from orfeas.domain.formats import IMAGE_EXTENSIONS, MESH_FORMATS, WRITABLE, MeshFormat
+from orfeas.domain.formats import IMAGE_EXTENSIONS, MESH_FORMATS, Formats, MeshFormat
 from orfeas.errors import FileMissingError, InvalidRequestError
 from orfeas.jobs.views import JobState
 from orfeas.routes.body import compatible_body, warn
@@ -125,8 +125,9 @@ def job_status(job_id: str) -> Response:
 @example(response=samples.FORMATS)
 def formats() -> Response:
     """List the formats that can be read and written here."""
-    details = [_details(found) for found in MESH_FORMATS.values()]
-    return jsonify(formats=list(WRITABLE), input_formats=list(IMAGE_EXTENSIONS), details=details)
+    here = services().exports.meshes
+    details = [_details(found, here) for found in MESH_FORMATS.values()]
+    return jsonify(formats=list(here.writable), input_formats=list(IMAGE_EXTENSIONS), details=details)
 
 
 def canonical(response: Response, path: str) -> Response:
@@ -214,12 +215,13 @@ def _answer(started: Started) -> dict[str, Any]:
     }
 
 
-def _details(found: MeshFormat) -> dict[str, Any]:
+def _details(found: MeshFormat, formats: Formats) -> dict[str, Any]:
+    reason = formats.reason(found.name)
     return {
         "format": found.name,
         "media_type": found.media_type,
-        "available": found.writable,
-        "reason": found.reason,
+        "available": reason is None,
+        "reason": reason,
         "colors": found.colors,
         "textures": found.textures,
         "units": found.unit,

@@ -6,16 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orfeas.domain.formats import IMAGE_EXTENSIONS, MESH_FORMATS
+from orfeas.domain.formats import IMAGE_EXTENSIONS, MESH_FORMATS, Formats
 from orfeas.errors import (
     FileNotFoundProblem,
-    FormatUnavailableError,
     InvalidRequestError,
     OrfeasError,
     ResultFailedError,
     ResultNotReadyError,
 )
 from orfeas.jobs.views import JobFile, JobState, JobView, RunView
+from orfeas.services.exports import require_writable
 from orfeas.services.generation.records import model_name
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
@@ -45,7 +45,7 @@ class Wanted:
     run: int | None = None
 
 
-def parse(job_id: str, filename: str) -> Wanted:
+def parse(job_id: str, filename: str, formats: Formats) -> Wanted:
     """Read a download name.
 
     Raises
@@ -69,9 +69,7 @@ def parse(job_id: str, filename: str) -> Wanted:
         return Wanted(filename)
     if found["job"] is not None and found["job"].lower() != job_id:
         raise no_file(filename)
-    reason = MESH_FORMATS[extension].reason
-    if reason:
-        raise FormatUnavailableError(f"{extension}: {reason}")
+    require_writable(formats, (extension,))
     return Wanted(filename, extension, int(found["run"]) if found["run"] else None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from orfeas.domain.caller import Caller
-from orfeas.domain.formats import READABLE
+from orfeas.domain.formats import READABLE, Formats
 from orfeas.domain.specs import ShapeDecode
 from orfeas.errors import (
     AssetGoneError,
@@ -48,11 +48,14 @@ Wait = Callable[[JobView], JobView]
 class GenerationFiles:
     """Find the files of generations, convert and render them."""
 
-    def __init__(self, jobs: Jobs, assets: AssetService, engines: EngineService, meshes: MeshService) -> None:
+    def __init__(
+        self, jobs: Jobs, assets: AssetService, engines: EngineService, meshes: MeshService, formats: Formats
+    ) -> None:
         self._jobs = jobs
         self._assets = assets
         self._engines = engines
         self._meshes = meshes
+        self._formats = formats
 
     def input_picture(self, caller: Caller, filename: str) -> StoredFile:
         """The stored input of a job by the name that links show."""
@@ -69,7 +72,7 @@ class GenerationFiles:
     def download(self, caller: Caller, job_id: str, filename: str, wait: Wait) -> StoredFile:
         """A file of a job by its download name; a model in another format is converted first."""
         job = self._jobs.get(caller, job_id)
-        wanted = downloads.parse(job.id, filename)
+        wanted = downloads.parse(job.id, filename, self._formats)
         if wanted.format is None:
             return self._named(caller, job, wanted, wait)
         run = downloads.run_of(job, wanted)
@@ -86,7 +89,7 @@ class GenerationFiles:
         main = next((asset["format"] for asset in listed if asset["role"] == "model"), None)
         if main is None:
             return self._main_picture(caller, listed, format_name)
-        wanted = downloads.parse(job.id, f"model.{format_name or main}")
+        wanted = downloads.parse(job.id, f"model.{format_name or main}", self._formats)
         return self._model(caller, job, run, wanted.format or main, wait)
 
     def _main_picture(self, caller: Caller, listed: list[dict[str, Any]], format_name: str | None) -> StoredFile:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orfeas.domain import limits, quality
-from orfeas.domain.formats import MESH_FORMATS, WRITABLE
+from orfeas.domain.formats import MESH_FORMATS
 from orfeas.domain.presets import MATERIALS
 from orfeas.domain.profiles import STANDARD, Switches
 from orfeas.errors import (
-    FormatUnavailableError,
     InvalidRequestError,
     OrfeasError,
     ParameterNotSupportedError,
@@ -118,14 +117,11 @@ def checked(options: Options, surface: Surface, choice: Choice = EMBEDDED) -> tu
 
     Raises
     ------
-    FormatUnavailableError
-        A format cannot be written here.
     InvalidRequestError
         Texture mode material without a material that is known.
     ParameterNotSupportedError
         A parameter that the chosen engine cannot use (v1), or one of a later release.
     """
-    _refuse_formats(options)
     _refuse_features(options)
     ignored = dict(_without_effect(options, choice.model))
     if options.of_solids and choice.model is None:
@@ -244,13 +240,6 @@ def _changed(request: ShapeRequest, change: Mapping[str, Any]) -> ShapeRequest:
     if change.get("repair"):
         return mend(request)[0]
     return request.stepped_down() if "profile" in change else request.lighter() or request
-
-
-def _refuse_formats(options: Options) -> None:
-    for name in options.formats:
-        reason = MESH_FORMATS[name].reason
-        if reason:
-            raise FormatUnavailableError(f"{name}: {reason}", allowed=list(WRITABLE))
 
 
 def _refuse_features(options: Options) -> None:

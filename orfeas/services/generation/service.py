@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from orfeas.config import Config
 from orfeas.domain.caller import Caller
+from orfeas.domain.formats import Formats
 from orfeas.domain.profiles import STANDARD
 from orfeas.errors import CapabilityMissingError, InvalidRequestError, LatentGoneError, ParameterNotSupportedError
 from orfeas.jobs.events import Notifier
@@ -21,6 +22,7 @@ from orfeas.jobs.plan import Plan
 from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
 from orfeas.services.assets import Asset, AssetService
 from orfeas.services.engines import Choice, EngineService
+from orfeas.services.exports import require_writable
 from orfeas.services.folder_models import BackgroundModels, PictureModels
 from orfeas.services.generation import text
 from orfeas.services.generation.estimates import Estimate, estimate
@@ -99,7 +101,8 @@ class GenerationService:
         self._notifier = notifier
         self._performance = performance
         self.backgrounds = backgrounds
-        self.files = GenerationFiles(jobs, assets, engines, meshes)
+        self._formats = Formats(config.blender)
+        self.files = GenerationFiles(jobs, assets, engines, meshes, self._formats)
         self.pictures = PictureService(jobs, PictureModels(config, engines.device))
 
     # pictures
@@ -230,6 +233,7 @@ class GenerationService:
         choice = self._choice(caller, settled)
         choice, tuning = self._performance.tuned(caller, wish, choice, named=options.model is not None)
         settled = self._illustrated(settled, choice)
+        require_writable(self._formats, settled.formats)
         request, warnings = checked(settled, surface, choice)
         request = tuning.applied(request, options.batch_size)
         shown = named or wish.profile != STANDARD

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -356,8 +356,3 @@ def picture_plan(given: StoredMesh, size: int = PREVIEW_SIZE) -> Plan:
 
 def _kept_axis(given: StoredMesh, format_name: str) -> str:
     return "y" if format_name in Y_UP else given.up_axis
-
-
-def unavailable(names: Sequence[str]) -> dict[str, str]:
-    """Formats among these that cannot be written here, and why."""
-    return {name: reason for name in names if (reason := MESH_FORMATS[name].reason)}
