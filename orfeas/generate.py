@@ -24,7 +24,8 @@ from orfeas.jobs.inline import InlineProgress, InlineRunner
 from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
-from orfeas.services.generation.options import Options, checked
+from orfeas.services.generation.checks import checked
+from orfeas.services.generation.options import Options
 from orfeas.services.generation.text import understood
 from orfeas.services.performance.tuning import NO_MODEL, Tuning, Wish, tuning_of
 from orfeas.services.plans import FolderModel, PictureRequest, Pictures, generation_plan

@@ -11,7 +11,9 @@ from orfeas.errors import (
 from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.exports import require_writable
-from orfeas.services.generation.options import Options, checked, normalised, options_of, request_of
+from orfeas.services.generation.checks import checked
+from orfeas.services.generation.options import Options, options_of
+from orfeas.services.generation.requests import normalised, request_of
 from orfeas.services.plans import ModelRef
 
 

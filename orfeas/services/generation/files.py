@@ -26,8 +26,8 @@ from orfeas.services.assets import Asset, AssetService
 from orfeas.services.engines import EngineService
 from orfeas.services.generation import downloads
 from orfeas.services.generation.downloads import StoredFile, Wanted
-from orfeas.services.generation.options import request_of
 from orfeas.services.generation.pictures import TEXT_TO_IMAGE
+from orfeas.services.generation.requests import request_of
 from orfeas.services.meshes import MeshService
 from orfeas.services.plans import (
     PREVIEW_SIZE,

@@ -25,18 +25,12 @@ from orfeas.services.engines import Choice, EngineService
 from orfeas.services.exports import require_writable
 from orfeas.services.folder_models import BackgroundModels, PictureModels
 from orfeas.services.generation import text
+from orfeas.services.generation.checks import checked
 from orfeas.services.generation.estimates import Estimate, estimate
 from orfeas.services.generation.files import GenerationFiles, image_ids, recorded_request, source
-from orfeas.services.generation.options import (
-    Options,
-    checked,
-    drawn,
-    normalised,
-    recorded,
-    request_of,
-    tuned,
-)
+from orfeas.services.generation.options import Options, drawn
 from orfeas.services.generation.pictures import PictureService
+from orfeas.services.generation.requests import normalised, recorded, request_of, tuned
 from orfeas.services.meshes import MeshService
 from orfeas.services.performance import PerformanceService, Tuning
 from orfeas.services.plans import NeuralRequest, ParametricRequest, Pictures, ShapeRequest, generation_plan
