@@ -54,7 +54,7 @@ blp = Blueprint("agents", __name__, description="Agents: tasks, runs that aim fo
 @example(response=samples.STATUS)
 def status() -> Response:
     """Tell how the agents stand."""
-    found = services().agents.status()
+    found = services().agents.standing.status()
     ready = found.pop("healthy")
     shown = {
         name: {**agent, "last_activity": rfc3339(agent["last_activity"])}
@@ -68,7 +68,7 @@ def status() -> Response:
             "message_bus": True,
             "service_discovery": True,
             "load_balancer": True,
-            "active_coordinations": len(services().agents.coordinations(caller())),
+            "active_coordinations": len(services().agents.standing.coordinations(caller())),
         },
         agent_communication_ready=ready,
     )
@@ -91,7 +91,7 @@ def submit_task(params: dict[str, Any]) -> Response:
     with services().holders.hold() as granted:
         if not granted:
             raise QueueFullError("Too many requests wait for an answer; try again in a moment.", retry_after=5)
-        done = services().agents.submit(caller(), task, _wait)
+        done = services().agents.desk.submit(caller(), task, _wait)
     further = {"job_id": done.job_id} if done.job_id else {}
     return jsonify(
         success=True, task_id=done.task_id, result=done.result, message=done.message, agent_id=done.agent_id, **further
@@ -108,13 +108,13 @@ def intelligent_generation(params: dict[str, Any]) -> tuple[Response, int]:
     """Make a model of a picture, measure it, and mend or make it anew until it is good."""
     part = require_file(params.get("image"))
     asset = services().assets.store_image(caller(), part.stream, part.filename or "")
-    job = services().agents.run(caller(), Surface.COMPATIBLE, _goal_request(params), {"front": asset})
+    job = services().agents.runs.run(caller(), Surface.COMPATIBLE, _goal_request(params), {"front": asset})
     job = finish(caller(), job, wait_seconds(WAIT_S if params["wait"] else 0.0))
     if job.state is JobState.FAILED and job.latest is not None and job.latest.error is not None:
         raise rebuilt({**job.latest.error, "job_id": job.id})
     done = job.state is JobState.SUCCEEDED
     state = {} if done else {"status": "cancelled" if job.state is JobState.CANCELLED else "processing"}
-    found = services().agents.made(caller(), job)
+    found = services().agents.runs.made(caller(), job)
     return jsonify(success=True, task_id=job.id, job_id=job.id, **state, **found), 200 if done else 202
 
 
@@ -123,7 +123,7 @@ def intelligent_generation(params: dict[str, Any]) -> tuple[Response, int]:
 @example(response=samples.COORDINATIONS)
 def coordination_status() -> Response:
     """Tell which runs are at work, and how tasks are spread."""
-    found = services().agents
+    found = services().agents.standing
     at_work = {
         name: {**run, "started_at": rfc3339(run["started_at"])} for name, run in found.coordinations(caller()).items()
     }
@@ -144,7 +144,7 @@ def message_stats() -> Response:
         available=True,
         message_statistics={
             "stats": counted,
-            "active_subscriptions": found.discovery()["healthy_agents"],
+            "active_subscriptions": found.standing.discovery()["healthy_agents"],
             "pending_messages": pending,
             "agent_id": WORKFLOW,
             "redis_connected": False,
@@ -170,8 +170,8 @@ def run(params: dict[str, Any]) -> Response:
         max_attempts=params["max_attempts"],
         budget_s=params["budget_s"],
     )
-    services().agents.check(caller(), asked.options)
-    return created(services().agents.run(caller(), Surface.V1, asked, images_of(params, params["files"])))
+    services().agents.runs.check(caller(), asked.options)
+    return created(services().agents.runs.run(caller(), Surface.V1, asked, images_of(params, params["files"])))
 
 
 def _goal_request(params: dict[str, Any]) -> GoalRequest:

@@ -105,7 +105,7 @@ def build_services(config: Config) -> Services:
         scenes.JOB_TYPE: scenes.retry,
         **dict.fromkeys(meshes.JOB_TYPES, meshes.retry),
         **dict.fromkeys(generation.pictures.JOB_TYPES, generation.pictures.retry),
-        agents.JOB_TYPE: agents.retry,
+        agents.JOB_TYPE: agents.runs.retry,
         **dict.fromkeys((llm.ANALYSIS, llm.ORCHESTRATION), llm.retry),
     }
     return Services(

@@ -277,8 +277,8 @@ def test_the_trace_of_a_run_survives_the_death_of_the_whole_server(tmp_path):
 def test_a_step_that_runs_twice_finds_what_it_started(wired, worker):
     given = wired.assets.store_image(LOCAL, (DATA / "star.png").read_bytes(), "star.png")
     asked = GoalRequest(Options(formats=("stl",), quality=1, preview=False), goal={"watertight": True})
-    job = wired.agents.run(LOCAL, Surface.V1, asked, {"front": given})
-    first = wired.agents.step(LOCAL, job.id, 0)  # as if the worker had died before it could say so
+    job = wired.agents.runs.run(LOCAL, Surface.V1, asked, {"front": given})
+    first = wired.agents.runs.step(LOCAL, job.id, 0)  # as if the worker had died before it could say so
     worker.drain()
     done = wired.jobs_engine.get(LOCAL, job.id)
     assert done.state == "succeeded"
@@ -302,7 +302,7 @@ def test_the_planner_asks_a_language_model_for_known_words(tmp_path):
 
 def _planned(wired, worker, prompt: str) -> dict[str, Any]:
     options = Options(formats=("stl",), quality=1, preview=False, prompt=prompt)
-    job = wired.agents.run(LOCAL, Surface.V1, GoalRequest(options, goal={"watertight": True}), {})
+    job = wired.agents.runs.run(LOCAL, Surface.V1, GoalRequest(options, goal={"watertight": True}), {})
     worker.drain()
     run = wired.jobs_engine.get(LOCAL, job.id).latest
     assert run.state == "succeeded", run.error

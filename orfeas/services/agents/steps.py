@@ -14,7 +14,7 @@ def step(spec: AgentStep, on_progress: Progress, config: Config) -> Result:
     """Look at what the last step started, decide, start the next."""
     services = build_services(config)
     try:
-        return Result(None, services.agents.step(Caller(spec.tenant, SCOPES), spec.job_id, spec.number))
+        return Result(None, services.agents.runs.step(Caller(spec.tenant, SCOPES), spec.job_id, spec.number))
     finally:
         services.notifier.stop()
         services.database.dispose()
