@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.gallery_words import SENTENCES
 from benchmarks.report import Goal, Ratio, document, machine, median, output_path, write
 from orfeas.domain.presets import CAMERAS, LIGHTING, MATERIALS
-from orfeas.domain.render_specs import RenderTurntable, written
+from orfeas.domain.specs.render import RenderTurntable, written
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.rendering import Framing, render_model
 from orfeas.stages.render import turntable

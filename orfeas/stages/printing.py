@@ -8,9 +8,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from orfeas.domain.mesh_specs import Hollow, Orient, Place
 from orfeas.domain.presets import PRINTERS
-from orfeas.domain.specs import Scale
+from orfeas.domain.specs import Hollow, Orient, Place, Scale
 from orfeas.geometry import printing
 from orfeas.geometry.assembly import Assembly, Model, as_mesh
 from orfeas.geometry.mesh import Mesh

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from orfeas.config import Config
 from orfeas.domain import camera as cameras
 from orfeas.domain.presets import Vector, View
-from orfeas.domain.render_specs import PictureSpec, RenderPicture, RenderTurntable, read_material, read_rig
 from orfeas.domain.specs import RenderPreview
+from orfeas.domain.specs.render import PictureSpec, RenderPicture, RenderTurntable, read_material, read_rig
 from orfeas.errors import CapabilityMissingError
 from orfeas.geometry.assembly import Model
 from orfeas.geometry.illustration import thumbnail

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from orfeas.domain.mesh_specs import Analyze, Assemble, ReadMesh, Repair
 from orfeas.domain.presets import PRINTERS
+from orfeas.domain.specs import Analyze, Assemble, ReadMesh, Repair
 from orfeas.errors import OpenMeshError
 from orfeas.geometry import exports, formats
 from orfeas.geometry import repair as mending

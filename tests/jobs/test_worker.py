@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from orfeas.domain.caller import LOCAL
-from orfeas.domain.mesh_specs import Analyze, ReadMesh
+from orfeas.domain.specs import Analyze, ReadMesh
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Node, Plan, Source
 from orfeas.jobs.views import JobState, JobView

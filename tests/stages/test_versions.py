@@ -21,8 +21,8 @@ import orfeas.stages.all
 from orfeas.domain import specs
 from orfeas.domain.materials import material_text
 from orfeas.domain.presets import MATERIALS
-from orfeas.domain.render_specs import written
 from orfeas.domain.specs import SPECS
+from orfeas.domain.specs.render import written
 from orfeas.domain.stages import Queue, StageSpec
 from orfeas.geometry import formats
 from orfeas.stages.registry import IMPLEMENTATIONS, Result
@@ -161,7 +161,7 @@ def test_a_changed_output_has_a_new_version(case):
     if spec.version != kept["version"]:
         pytest.fail(f"{spec.name} has version {spec.version}: record it with `python -m tests.stages.test_versions`.")
     assert same(digest(case), kept["digest"]), (
-        f"The output of {spec.name} has changed: raise its version in orfeas/domain/specs.py, "
+        f"The output of {spec.name} has changed: raise its version in orfeas/domain/specs, "
         "then run `python -m tests.stages.test_versions`."
     )
 

@@ -10,8 +10,7 @@ from typing import Any
 from orfeas.config import Config
 from orfeas.domain.agents.rules import REPAIR, SIMPLIFY, Change
 from orfeas.domain.caller import Caller
-from orfeas.domain.mesh_specs import Analyze, ReadMesh
-from orfeas.domain.specs import MeasureImage, MeasureOverlap, Verify
+from orfeas.domain.specs import Analyze, MeasureImage, MeasureOverlap, ReadMesh, Verify
 from orfeas.errors import JobNotFoundError
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Node, Plan

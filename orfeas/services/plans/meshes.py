@@ -8,9 +8,21 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from orfeas.domain.formats import MESH_FORMATS, media_type
-from orfeas.domain.mesh_specs import Analyze, Assemble, Hollow, Orient, Place, ReadMesh, Repair
 from orfeas.domain.presets import DEFAULT_PRINTER, PRINTERS
-from orfeas.domain.specs import Export, RenderPreview, Scale, Simplify, Verify
+from orfeas.domain.specs import (
+    Analyze,
+    Assemble,
+    Export,
+    Hollow,
+    Orient,
+    Place,
+    ReadMesh,
+    RenderPreview,
+    Repair,
+    Scale,
+    Simplify,
+    Verify,
+)
 from orfeas.jobs.plan import Node, Output, Plan, Source
 from orfeas.services.plans.common import PREVIEW_SIZE, FolderModel, provenance, required_wall_mm
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from orfeas.domain.camera import default_camera, upward
 from orfeas.domain.materials import with_properties
 from orfeas.domain.presets import LIGHTING, MATERIALS, Material, View
-from orfeas.domain.render_specs import RenderPicture, RenderTurntable, written
+from orfeas.domain.specs.render import RenderPicture, RenderTurntable, written
 from orfeas.jobs.plan import Node, Output, Plan
 from orfeas.services.plans.meshes import REQUESTS, MeshRequest, StoredMesh
 

@@ -1,4 +1,4 @@
-"""The stages that draw pictures of models; `specs.py` lists them with all others.
+"""The stages that draw pictures of models.
 
 Materials and lights are the values themselves, as canonical JSON, not the names of presets: a preset that changes is
 another picture.
@@ -103,3 +103,18 @@ class RenderTurntable(PictureSpec):
     speed: float = 1.0
     frames: int = 36
     format: str = "gif"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPreview(StageSpec):
+    """A shaded picture of the mesh as PNG."""
+
+    name: ClassVar[str] = "render.preview"
+    version: ClassVar[int] = 2
+    produces: ClassVar[Produces] = Produces.FILE
+    keep: ClassVar[Keep] = Keep.FILE
+    weight: ClassVar[int] = 3
+    width: int = 512
+    height: int = 512
+    azimuth_deg: float = 35.0
+    elevation_deg: float = 20.0
