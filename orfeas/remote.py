@@ -73,7 +73,7 @@ def fetch(
         The other server refused or failed.
     """
     deadline = time.monotonic() + timeout_s
-    backend = _GuardedBackend(resolve or system_addresses, allowed or is_public, deadline, timeout_s)
+    backend = _GuardedBackend(resolve or system_addresses, allowed or is_public, deadline)
     with httpx.Client(
         transport=_GuardedTransport(backend, verify or httpx.create_ssl_context(trust_env=False)),
         trust_env=False,
@@ -186,13 +186,10 @@ class _GuardedTransport(httpx.HTTPTransport):
 class _GuardedBackend(httpcore.NetworkBackend):
     """Resolves once, checks every address, connects to a checked one; no call outlives the deadline."""
 
-    def __init__(
-        self, resolve: Resolver, allowed: Callable[[Address], bool], deadline: float, timeout_s: float
-    ) -> None:
+    def __init__(self, resolve: Resolver, allowed: Callable[[Address], bool], deadline: float) -> None:
         self._resolve = resolve
         self._allowed = allowed
         self._deadline = deadline
-        self._timeout_s = timeout_s
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,20 +49,6 @@ class HeightField:
         top, bottom = _crossings(along, self.pixel_size)
         height = len(along) * self.pixel_size
         return left, height - bottom, right, height - top
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Plain arrays that `from_arrays` reads back."""
-        return {
-            "inside": self.inside, "front": self.front, "back": self.back,
-            "pixel_size": np.array(self.pixel_size, np.float64),
-            "solid": np.array(self.solid), "method": np.array(self.method),
-        }  # fmt: skip
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> HeightField:
-        """The field that `to_arrays` was called on."""
-        inside, front, back = (np.asarray(arrays[name], np.float32) for name in ("inside", "front", "back"))
-        return cls(inside, front, back, float(arrays["pixel_size"]), str(arrays["solid"]), str(arrays["method"]))
 
 
 def _crossings(profile: Floats, pixel_size: float) -> tuple[float, float]:

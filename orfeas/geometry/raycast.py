@@ -32,6 +32,10 @@ class Hits:
     v: Floats32
     distance: Floats32
 
+    def at(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Hits:
+        """Those of some rays."""
+        return Hits(self.face[index], self.u[index], self.v[index], self.distance[index])
+
 
 class Scene:
     """Triangles ready for ray queries.

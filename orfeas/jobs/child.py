@@ -119,10 +119,11 @@ def _settle(settings: ChildSettings, life: Connection) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
+    threading.Thread(target=die_with_parent, args=(life,), daemon=True).start()
 
 
-def _die_with_parent(life: Connection) -> None:
+def die_with_parent(life: Connection) -> None:
+    """End this process when the parent has closed its end of a pipe."""
     with contextlib.suppress(EOFError, OSError):
         life.recv_bytes()
     os._exit(0)
@@ -143,10 +144,11 @@ def _answer(runner: Any, task: Task, connection: Connection, settings: ChildSett
     except OrfeasError as error:
         return "error", error
     except Exception as error:  # noqa: BLE001 - whatever a library raises ends this job only
-        return "unexpected", (InternalError(f"The stage {task.name} failed unexpectedly."), _traceback(error))
+        return "unexpected", (InternalError(f"The stage {task.name} failed unexpectedly."), traceback_of(error))
 
 
-def _traceback(error: Exception) -> str:
+def traceback_of(error: BaseException) -> str:
+    """The text that is logged of an error."""
     import traceback  # noqa: PLC0415
 
     return "".join(traceback.format_exception(error))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from orfeas.errors import OrfeasError
-from orfeas.jobs.child import CRASHES
+from orfeas.jobs.child import CRASHES, die_with_parent, traceback_of
 from orfeas.stages.device import DeviceSettings, Event, InputGone, Order, Outcome, Progress
 from orfeas.stages.task import Done, Task
 
@@ -108,7 +108,7 @@ class GpuChild:
 def child_main(pipe: int, life: int) -> int:
     """Serve the parent at the other end of `pipe` until it closes; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, args=(Connection(life, writable=False),), daemon=True).start()
+    threading.Thread(target=die_with_parent, args=(Connection(life, writable=False),), daemon=True).start()
     connection = Connection(pipe)
     try:
         loop = _Loop(connection, connection.recv())
@@ -118,7 +118,7 @@ def child_main(pipe: int, life: int) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - whatever it is, the device is not to be trusted any more
         with contextlib.suppress(OSError):
-            connection.send(("broken", f"{type(error).__name__}: {error}", _traceback(error)))
+            connection.send(("broken", f"{type(error).__name__}: {error}", traceback_of(error)))
         return BROKEN
     return 0
 
@@ -197,15 +197,3 @@ def _spelled(outcome: Outcome) -> tuple[str, Any]:
     if isinstance(outcome, OrfeasError):
         return "error", outcome
     return "cancelled", None
-
-
-def _traceback(error: BaseException) -> str:
-    import traceback  # noqa: PLC0415
-
-    return "".join(traceback.format_exception(error))
-
-
-def _die_with_parent(life: Connection) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        life.recv_bytes()
-    os._exit(0)

@@ -92,7 +92,7 @@ def build_services(config: Config) -> Services:
     backgrounds = BackgroundModels(config, engines.device)
     meshes = MeshService(config, engine, assets, backgrounds)
     performance = PerformanceService(config, database, engine, engines)
-    generation = GenerationService(config, engine, assets, notifier, engines, meshes, performance, backgrounds)
+    generation = GenerationService(config, engine, assets, engines, meshes, performance, backgrounds)
     materials = MaterialService(engine)
     cameras = CameraService(database)
     scenes = SceneService(database, engine, assets, meshes, cameras)

@@ -131,13 +131,6 @@ def test_bounds_are_those_of_the_silhouette():
     assert top - bottom == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_field_survives_plain_arrays():
-    field = field_of("mug")
-    again = HeightField.from_arrays(field.to_arrays())
-    assert again.front.tobytes() == field.front.tobytes()
-    assert (again.pixel_size, again.solid, again.method) == (field.pixel_size, "round", "silhouette-inflation")
-
-
 def test_a_subject_too_faint_has_no_surface():
     with pytest.raises(EmptySurfaceError, match="faint"):
         inflate(Subject(np.zeros((32, 32, 3), np.uint8), np.full((32, 32), 0.3, np.float32), True))

@@ -14,7 +14,6 @@ MOST_THINGS, MOST_BODIES = 24, 100
 HOLDS = {"table": "on", "shelf": "on", "stool": "on", "plate": "on", "chair": "on",
          "bowl": "inside", "mug": "inside", "vase": "inside"}  # fmt: skip
 """Where `with` puts things that no further word places: `a table with a mug`; else beside."""
-ENDS = (Part.JOIN, Part.RELATION, Part.WITH, Part.PRONOUN)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def lines(surfaces: Surfaces, rays: Rays, camera: Camera, look: Look) -> Floats3
     facet = surfaces.facets[hits.face].reshape(*shape, 3)
     outer, inner = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for axis in (0, 1):
-        here, there = _shifted(axis, 0), _shifted(axis, 1)
+        here, there = neighbours(axis)
         outer[here] |= (part[here] != part[there]) | (np.abs(depth[here] - depth[there]) > 0.12)
         bend = np.einsum("ijk,ijk->ij", facet[here], facet[there])
         inner[here] |= met[here] & met[there] & (bend < 0.8)
@@ -52,9 +52,10 @@ def lines(surfaces: Surfaces, rays: Rays, camera: Camera, look: Look) -> Floats3
     return np.asarray(ink.reshape(camera.height, FINER, camera.width, FINER).mean(axis=(1, 3)), dtype=np.float32)
 
 
-def _shifted(axis: int, by: int) -> tuple[slice, slice]:
-    part = slice(1, None) if by else slice(None, -1)
-    return (part, slice(None)) if axis == 0 else (slice(None), part)
+def neighbours(axis: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """The pixels that have a next one along an axis, and those next ones."""
+    every, here, there = slice(None), slice(None, -1), slice(1, None)
+    return ((here, every), (there, every)) if axis == 0 else ((every, here), (every, there))
 
 
 def _widened(mask: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:

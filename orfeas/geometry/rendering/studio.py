@@ -190,7 +190,7 @@ class Studio:
         light, cover = np.zeros((len(centres), 3), np.float32), np.zeros(len(centres), np.float32)
         plain = np.flatnonzero((hits.face >= 0) & ~rough)
         light[plain], cover[plain] = self._radiance(
-            centres[plain], (rays[0][plain], rays[1][plain]), _pick(hits, plain), coarse
+            centres[plain], (rays[0][plain], rays[1][plain]), hits.at(plain), coarse
         )
         if on_progress:
             on_progress(0.4)
@@ -232,7 +232,7 @@ class Studio:
         def part(start: int) -> None:
             some = slice(start, start + CHUNK)
             light[some], cover[some] = self._along(
-                place[some], (rays[0][some], rays[1][some]), _pick(hits, some), coarse,
+                place[some], (rays[0][some], rays[1][some]), hits.at(some), coarse,
                 None if turn is None else turn[some],
             )  # fmt: skip
 
@@ -256,7 +256,7 @@ class Studio:
             met = np.flatnonzero(hits.face >= 0)
             if len(met) == 0:
                 break
-            active, hits = active[met], _pick(hits, met)
+            active, hits = active[met], hits.at(met)
             origins, directions = origins[met], directions[met]
             points = self.surfaces.points(hits, origins, directions)
             finish = self._finish(self.surfaces.finish(hits))
@@ -311,7 +311,7 @@ class Studio:
         facet = self.surfaces.facets[hits.face].reshape(*shape, 3)
         rough = np.zeros(shape, dtype=bool)
         for axis in (0, 1):
-            here, there = _shifted(axis, 0), _shifted(axis, 1)
+            here, there = finishing.neighbours(axis)
             apart = (part[here] != part[there]) | (np.abs(depth[here] - depth[there]) > 0.03)
             apart |= met[here] & (dot(facet[here], facet[there]) < 0.8)
             rough[here] |= apart
@@ -378,17 +378,8 @@ def _contrast(light: Floats32, rough: NDArray[np.bool_]) -> NDArray[np.bool_]:
     tone = np.sqrt(np.clip(light, 0.0, 1.0))
     found = np.zeros(rough.shape, dtype=bool)
     for axis in (0, 1):
-        here, there = _shifted(axis, 0), _shifted(axis, 1)
+        here, there = finishing.neighbours(axis)
         apart = (np.abs(tone[here] - tone[there]).max(axis=2) > CONTRAST) & ~rough[here] & ~rough[there]
         found[here] |= apart
         found[there] |= apart
     return found
-
-
-def _shifted(axis: int, by: int) -> tuple[slice, slice]:
-    part = slice(1, None) if by else slice(None, -1)
-    return (part, slice(None)) if axis == 0 else (slice(None), part)
-
-
-def _pick(hits: Hits, index: Indices | slice) -> Hits:
-    return Hits(hits.face[index], hits.u[index], hits.v[index], hits.distance[index])

@@ -169,7 +169,7 @@ class Surfaces:
             here = np.flatnonzero(part == index)
             if maps is None or maps.normal is None or len(here) == 0:
                 continue
-            told = colors.sample(maps.normal, _blend(self.uv[hits.face[here]], _some(hits, here))) * 2.0 - 1.0
+            told = colors.sample(maps.normal, _blend(self.uv[hits.face[here]], hits.at(here))) * 2.0 - 1.0
             told[:, :2] *= self.factors[index, 11]
             side = np.where(points.behind[here], np.float32(-1.0), np.float32(1.0))[:, None]
             outward = points.normal[here] * side
@@ -261,10 +261,6 @@ def _reduced_maps(maps: Maps | None, size: int, *, bare: bool) -> Maps | None:
     if bare:
         return Maps(normal)
     return Maps(normal, fewer(maps.surface, colors.halved_numbers), fewer(maps.emissive, colors.halved))
-
-
-def _some(hits: Hits, index: Indices) -> Hits:
-    return Hits(hits.face[index], hits.u[index], hits.v[index], hits.distance[index])
 
 
 def _tints(meshes: list[Mesh], painted: list[bool]) -> Floats32:

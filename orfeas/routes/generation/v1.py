@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from orfeas.errors import InvalidRequestError, OrfeasError
+from orfeas.errors import InvalidRequestError
 from orfeas.jobs.files import Asset
 from orfeas.jobs.views import Surface
 from orfeas.routes.body import v1_body
@@ -19,6 +19,7 @@ from orfeas.routes.jobs import created
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.generation import EstimateSchema, GenerationSchema, v1_options
 from orfeas.routes.schemas.jobs import JobSchema
+from orfeas.routes.sources import stored
 
 SOURCE_PROBLEMS = (
     "file_missing", "invalid_image", "image_active_content", "unreadable_mesh", "blocked_url", "file_not_found",
@@ -68,21 +69,11 @@ def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]
             )
         return {}
     if "images" in params:
-        return {view: _stored(image, parts, f"/images/{view}") for view, image in params["images"].items()}
+        return {view: stored(image, parts, f"/images/{view}") for view, image in params["images"].items()}
     wanted = params.get("image")
     if wanted is None and len(parts) == 1:
         wanted = {"upload": next(iter(parts))}
     if wanted is None:
         errors = [{"pointer": "/image", "detail": ONE_INPUT, "code": "required"}]
         raise InvalidRequestError(ONE_INPUT, errors=errors)
-    return {"front": _stored(wanted, parts, "/image")}
-
-
-def _stored(wanted: dict[str, Any], parts: dict[str, Any], pointer: str) -> Asset:
-    try:
-        found: Asset = services().assets.resolve_source(caller(), wanted, parts)
-    except OrfeasError as error:
-        below = error.errors or [{"pointer": "", "detail": error.detail, "code": error.code}]
-        error.errors = [{**entry, "pointer": f"{pointer}{entry['pointer']}"} for entry in below]
-        raise
-    return found
+    return {"front": stored(wanted, parts, "/image")}

@@ -16,7 +16,6 @@ from orfeas.domain.caller import Caller
 from orfeas.domain.formats import Formats
 from orfeas.domain.profiles import STANDARD
 from orfeas.errors import CapabilityMissingError, InvalidRequestError, LatentGoneError, ParameterNotSupportedError
-from orfeas.jobs.events import Notifier
 from orfeas.jobs.jobs import Jobs
 from orfeas.jobs.plan import Plan
 from orfeas.jobs.views import JobInput, JobState, JobView, RunRequest, RunView, Surface
@@ -82,7 +81,6 @@ class GenerationService:
         config: Config,
         jobs: Jobs,
         assets: AssetService,
-        notifier: Notifier,
         engines: EngineService,
         meshes: MeshService,
         performance: PerformanceService,
@@ -92,7 +90,6 @@ class GenerationService:
         self._jobs = jobs
         self._engines = engines
         self._assets = assets
-        self._notifier = notifier
         self._performance = performance
         self.backgrounds = backgrounds
         self._formats = Formats(config.blender)
