@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from threading import BoundedSemaphore
 from typing import IO, Any
-from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from orfeas.config import MEGABYTE, Config
 from orfeas.domain.caller import Caller
-from orfeas.domain.formats import IMAGE_MEDIA_TYPES, MESH_FORMATS, sniff_image
-from orfeas.domain.mesh_headers import BrokenMeshError, MeshHeader, NoFacesError, sniff_mesh
+from orfeas.domain.formats import MESH_FORMATS, READABLE, sniff_image
 from orfeas.errors import (
     AssetGoneError,
     AssetInUseError,
     BlockedUrlError,
-    EmptyMeshError,
     FileMissingError,
     FileNotFoundProblem,
     InvalidImageError,
-    InvalidRequestError,
     JobNotFoundError,
     ResultFailedError,
     ResultNotReadyError,
-    TooLargeError,
-    UnreadableMeshError,
     UnsupportedMediaTypeError,
 )
-from orfeas.imaging import FAMILIES, CleanImage, clean_upload, thumbnail
+from orfeas.imaging import FAMILIES, clean_upload, thumbnail
 from orfeas.jobs import files
 from orfeas.jobs.discard import scenes_with
 from orfeas.jobs.files import Asset
@@ -43,6 +34,15 @@ from orfeas.jobs.plan import Source
 from orfeas.jobs.views import Page
 from orfeas.remote import Fetched, fetch
 from orfeas.services.recent import RecentBytes
+from orfeas.services.uploads import (
+    decoded_uri,
+    extension_of,
+    image_values,
+    mesh_header,
+    mesh_values,
+    name_by_type,
+    wrong,
+)
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
 
@@ -52,18 +52,6 @@ DECODES_AT_ONCE = 2
 PICTURES_BYTES = 32 * MEGABYTE
 PREVIEW_SIZE = (64, 2048)
 MEMBERS = ("asset_id", "job_id", "url", "data", "upload")
-_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
-_OCTETS = ("application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "")
-_FURTHER_TYPES = {
-    "image/jpg": "jpg", "image/pjpeg": "jpg", "image/x-ms-bmp": "bmp", "image/x-png": "png", "application/sla": "stl",
-    "application/vnd.ms-pki.stl": "stl", "model/x.stl-binary": "stl", "model/x.stl-ascii": "stl",
-    "application/vnd.ms-package.3dmanufacturing-3dmodel+xml": "3mf", "model/ply": "ply",
-}  # fmt: skip
-_EXTENSIONS = {
-    **{kind: name for name, kind in IMAGE_MEDIA_TYPES.items()},
-    **{found.media_type: found.name for found in MESH_FORMATS.values() if found.readable},
-    **_FURTHER_TYPES,
-}
 
 
 class AssetService:
@@ -104,13 +92,13 @@ class AssetService:
         The extension of the name, or else the media type, has to fit the content.
         """
         raw = _bytes(data)
-        named = filename if PurePosixPath(filename or "").suffix else _name_by_type(media_type)
+        named = filename if PurePosixPath(filename or "").suffix else name_by_type(media_type)
         return self._store(caller, raw, named, shown=filename or named)
 
     def store_data(self, caller: Caller, uri: str) -> tuple[Asset, bool]:
         """Keep what a data URI holds."""
-        media_type, data = _decoded_uri(uri)
-        named = _name_by_type(media_type)
+        media_type, data = decoded_uri(uri)
+        named = name_by_type(media_type)
         return self._store(caller, data, named, shown=named)
 
     def store_url(self, caller: Caller, url: str) -> tuple[Asset, bool]:
@@ -121,14 +109,14 @@ class AssetService:
         return self._store(caller, found.data, None, shown=found.name)
 
     def _store(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
-        extension = _extension(named)
+        extension = extension_of(named)
         if not data and extension not in MESH_FORMATS:
             raise InvalidImageError("The file is empty; choose one that holds an image.")
         if extension in FAMILIES or (sniff_image(data[:16]) and extension not in MESH_FORMATS):
             return self._store_image(caller, data, named, shown=shown)
         if extension and extension not in MESH_FORMATS:
             raise UnsupportedMediaTypeError(
-                f"Files named .{extension[:20]} are not read here; send {', '.join([*FAMILIES, *_readable()])}."
+                f"Files named .{extension[:20]} are not read here; send {', '.join([*FAMILIES, *READABLE])}."
             )
         return self._store_mesh(caller, data, named, shown=shown)
 
@@ -136,12 +124,12 @@ class AssetService:
         self._check_room(len(data))
         with self._decoding:
             clean = clean_upload(data, named, max_pixels=self._config.max_image_pixels)
-        return self._keep(caller, clean.data, _image_values(clean, shown))
+        return self._keep(caller, clean.data, image_values(clean, shown))
 
     def _store_mesh(self, caller: Caller, data: bytes, named: str | None, *, shown: str | None) -> tuple[Asset, bool]:
         self._check_room(len(data))
-        header = _mesh_header(data, named, self._config.max_faces)
-        return self._keep(caller, data, _mesh_values(header, shown))
+        header = mesh_header(data, named, self._config.max_faces)
+        return self._keep(caller, data, mesh_values(header, shown))
 
     def _keep(self, caller: Caller, data: bytes, values: dict[str, Any]) -> tuple[Asset, bool]:
         # The blob is written, or touched if it is there, before its row: the sweep unlinks only what nobody
@@ -266,7 +254,7 @@ class AssetService:
         """
         given = [name for name in MEMBERS if source.get(name) is not None]
         if len(given) != 1:
-            raise _wrong("", f"Exactly one of {', '.join(MEMBERS)} is needed; {len(given)} were given.")
+            raise wrong("", f"Exactly one of {', '.join(MEMBERS)} is needed; {len(given)} were given.")
         member, value = given[0], str(source[given[0]])
         if member == "asset_id":
             return self.content(caller, value)
@@ -317,92 +305,6 @@ class AssetService:
 
 def _bytes(data: bytes | IO[bytes]) -> bytes:
     return data if isinstance(data, bytes) else data.read()
-
-
-def _extension(filename: str | None) -> str:
-    return PurePosixPath(filename or "").suffix.lower().lstrip(".")
-
-
-def _name_by_type(media_type: str | None) -> str | None:
-    """A name whose extension says what a media type says; None where it says nothing."""
-    kind = (media_type or "").partition(";")[0].strip().lower()
-    if kind in _OCTETS:
-        return None
-    extension = _EXTENSIONS.get(kind)
-    if extension is None:
-        raise UnsupportedMediaTypeError(
-            f"The type {kind[:80]} is not read here; send one of the listed, or application/octet-stream.",
-            allowed=sorted(_EXTENSIONS),
-        )
-    return f"upload.{extension}"
-
-
-def _decoded_uri(uri: str) -> tuple[str | None, bytes]:
-    head = _DATA_URI.match(uri)
-    if head is None:
-        raise _wrong("/data", "A data URI is needed: data:image/png;base64,...")
-    rest = uri[head.end() :]
-    try:
-        plain = unquote_to_bytes(rest)
-        data = base64.b64decode(b"".join(plain.split()), validate=True) if head[3] else plain
-    except (binascii.Error, ValueError) as error:
-        raise _wrong("/data", "The data URI's base64 is damaged.") from error
-    return head[1], data
-
-
-def _wrong(pointer: str, detail: str) -> InvalidRequestError:
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])
-
-
-def _mesh_header(data: bytes, named: str | None, max_faces: int) -> MeshHeader:
-    extension = _extension(named)
-    try:
-        header = sniff_mesh(data, extension)
-    except NoFacesError as error:
-        raise EmptyMeshError(f"There is nothing in the file: {error}.") from error
-    except BrokenMeshError as error:
-        wanted = "no mesh" if extension in MESH_FORMATS else "neither an image nor a mesh"
-        raise UnreadableMeshError(f"The file is {wanted} that can be read: {error}.") from error
-    if extension and extension != header.format:
-        raise UnreadableMeshError(f"The file is named .{extension[:20]}, but its content is {header.format}.")
-    if header.faces is not None and header.faces > max_faces:
-        raise TooLargeError(
-            f"The mesh has {header.faces} faces, more than {max_faces} (ORFEAS_MAX_FACES).", limit=max_faces
-        )
-    return header
-
-
-def _readable() -> list[str]:
-    return [found.name for found in MESH_FORMATS.values() if found.readable]
-
-
-def _image_values(clean: CleanImage, shown: str | None) -> dict[str, Any]:
-    return {
-        "kind": "image",
-        "format": clean.format,
-        "media_type": clean.media_type,
-        "filename": files.safe_name(shown, clean.extension),
-        "original_sha256": clean.original_sha256,
-        "pixel_sha256": clean.pixel_sha256,
-        "image": {
-            "width": clean.width,
-            "height": clean.height,
-            "mode": clean.mode,
-            "has_transparency": clean.has_transparency,
-        },
-        "up_axis": None,
-    }
-
-
-def _mesh_values(header: MeshHeader, shown: str | None) -> dict[str, Any]:
-    found = MESH_FORMATS[header.format]
-    return {
-        "kind": "mesh",
-        "format": header.format,
-        "media_type": found.media_type,
-        "filename": files.safe_name(shown, header.format),
-        "up_axis": found.upload_up_axis,
-    }
 
 
 def _references(users: list[str]) -> list[dict[str, str]]:
