@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "version": set(),
     "logs": set(),
 }
-WORKER_SIDE = {"child", "worker", "gpu", "gpu_child", "inline", "inprocess", "leases", "patience"}
+WORKER_SIDE = {"child", "worker", "gpu", "gpu_child", "inline", "inprocess", "claims", "leases", "patience"}
 """Modules of `jobs` that hand stages to the runner; nothing in the web process imports them."""
 STARTS_JOBS = {"services/agents/steps.py"}
 """The stage of agents starts jobs, which only services can, so it is both: a stage that is built from services."""

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from orfeas.errors import StageTimeoutError
+from orfeas.jobs.claims import COMMANDS, Claim
 from orfeas.jobs.gpu_child import GpuChild, GpuSettings
 from orfeas.jobs.heartbeat import Heartbeat
-from orfeas.jobs.leases import COMMANDS, Claim, Leases
+from orfeas.jobs.leases import Leases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.wakeups import RECHECK, WAKE, Inbox
 from orfeas.stages.device import Order

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from orfeas.config import Config
 from orfeas.errors import InternalError, OrfeasError
 from orfeas.jobs.child import IO_STAGES, REPORT_EVERY_S, REPORT_STEP, STAGES, CancelledError
+from orfeas.jobs.claims import COMMANDS, Claim
 from orfeas.jobs.heartbeat import Heartbeat
-from orfeas.jobs.leases import COMMANDS, Claim, Leases
+from orfeas.jobs.leases import Leases
 from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.sweep import Sweeper

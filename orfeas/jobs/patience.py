@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from orfeas.errors import OrfeasError
-from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.claims import Claim
+from orfeas.jobs.leases import Leases
 from orfeas.stages.task import Done
 from orfeas.storage.database import UNAVAILABLE
 

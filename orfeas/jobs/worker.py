@@ -16,10 +16,11 @@ from orfeas.config import Config
 from orfeas.domain.stages import Queue
 from orfeas.errors import OrfeasError, StageMemoryError, StageTimeoutError
 from orfeas.jobs.child import IO_STAGES, STAGES, TOO_MUCH_MEMORY, Child, ChildSettings
+from orfeas.jobs.claims import Claim
 from orfeas.jobs.devices import processor
 from orfeas.jobs.gpu_child import GpuSettings
 from orfeas.jobs.heartbeat import Heartbeat
-from orfeas.jobs.leases import Claim, Leases
+from orfeas.jobs.leases import Leases
 from orfeas.jobs.patience import PatientLeases
 from orfeas.jobs.stop import Stop
 from orfeas.jobs.sweep import Sweeper
