@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, null, select, update
 
-from orfeas.errors import BadCursorError, DiskFullError, JobNotFoundError
+from orfeas.errors import DiskFullError, JobNotFoundError
 from orfeas.jobs.enlist import upsert
+from orfeas.jobs.paging import after, cursor_of, in_order
 from orfeas.jobs.views import Page
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
 
@@ -112,27 +111,11 @@ def page(
     where = [assets.c.tenant == tenant]
     where += [column == value for column, value in ((assets.c.kind, kind), (assets.c.format, format_name)) if value]
     if cursor:
-        where.append(_after(cursor, newest_first=newest_first))
-    order = [assets.c.created_at, assets.c.id]
-    query = select(assets).where(*where).order_by(*(c.desc() for c in order) if newest_first else order)
+        where.append(after(assets, cursor, newest_first=newest_first))
+    query = select(assets).where(*where).order_by(*in_order(assets, newest_first=newest_first))
     rows = list(connection.execute(query.limit(limit + 1)))
     shown = rows[:limit]
-    return Page(tuple(_assets(connection, tenant, shown)), _cursor(shown[-1]) if len(rows) > limit else None)
-
-
-def _cursor(row: AnyRow) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.id]).encode()).decode()
-
-
-def _after(cursor: str, *, newest_first: bool) -> Any:
-    try:
-        created_at, asset_id = json.loads(base64.urlsafe_b64decode(cursor))
-        at, key = float(created_at), str(asset_id)
-    except (ValueError, TypeError) as error:
-        raise BadCursorError from error
-    if newest_first:
-        return or_(assets.c.created_at < at, and_(assets.c.created_at == at, assets.c.id < key))
-    return or_(assets.c.created_at > at, and_(assets.c.created_at == at, assets.c.id > key))
+    return Page(tuple(_assets(connection, tenant, shown)), cursor_of(shown[-1]) if len(rows) > limit else None)
 
 
 def _assets(connection: Connection, tenant: str, rows: list[AnyRow]) -> list[Asset]:

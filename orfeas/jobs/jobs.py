@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, or_, select, update
+from sqlalchemy import Connection, Text, and_, cast, select, update
 
 from orfeas.domain.caller import Caller
-from orfeas.errors import BadCursorError, JobNotFinalError, JobNotFoundError, QueueFullError
+from orfeas.errors import JobNotFinalError, JobNotFoundError, QueueFullError
 from orfeas.jobs import outcome
 from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
@@ -21,6 +19,7 @@ from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
 from orfeas.jobs.files import check_cap
 from orfeas.jobs.hidden import at_work
 from orfeas.jobs.outcome import clock, new_id
+from orfeas.jobs.paging import after, cursor_of, in_order
 from orfeas.jobs.plan import Plan, plan_document, privately
 from orfeas.jobs.progress import measured_seconds
 from orfeas.jobs.queue import QueueStatus, queue_status, queued_runs
@@ -29,10 +28,9 @@ from orfeas.jobs.views import JobFile, JobInput, JobView, Page, RunRequest, Surf
 from orfeas.jobs.wakeups import Wakeups
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
+from orfeas.storage.tables import assets, job_assets, jobs, runs, stages
 
 WEIGHTS_KEPT_S = 10.0
-BAD_CURSOR = "The cursor is not one that this list gave; start without one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +181,14 @@ class Jobs:
         if tag:
             where.append(cast(jobs.c.tags, Text).contains(json.dumps(tag), autoescape=True))
         if cursor:
-            where.append(_after(cursor, newest_first=newest_first))
-        order = (jobs.c.created_at.desc(), jobs.c.id.desc()) if newest_first else (jobs.c.created_at, jobs.c.id)
+            where.append(after(jobs, cursor, newest_first=newest_first))
+        order = in_order(jobs, newest_first=newest_first)
         with self._database.read() as connection:
             rows = connection.execute(select(jobs).where(*where).order_by(*order).limit(limit + 1)).all()
             shown = rows[:limit]
             return Page(
                 items=tuple(views(connection, shown)),
-                next_cursor=_cursor(shown[-1]) if len(rows) > limit else None,
+                next_cursor=cursor_of(shown[-1]) if len(rows) > limit else None,
             )
 
     def files(self, caller: Caller, job_id: str) -> tuple[JobFile, ...]:
@@ -430,21 +428,3 @@ def _insert_run(
             degraded=[], warnings=[*request.warnings], percent=0, created_at=now, deadline=now + limit_s, **same,
         )
     )  # fmt: skip
-
-
-def _cursor(row: AnyRow) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.id]).encode()).decode().rstrip("=")
-
-
-def _after(cursor: str, *, newest_first: bool) -> Any:
-    try:
-        padded = (cursor + "=" * (-len(cursor) % 4)).encode()
-        created_at, job_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if not isinstance(created_at, float) or not isinstance(job_id, str) or not math.isfinite(created_at):
-            raise BadCursorError(BAD_CURSOR)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadCursorError(BAD_CURSOR) from error
-    same = jobs.c.created_at == created_at
-    if newest_first:
-        return or_(jobs.c.created_at < created_at, and_(same, jobs.c.id < job_id))
-    return or_(jobs.c.created_at > created_at, and_(same, jobs.c.id > job_id))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import time
 import uuid
@@ -23,6 +21,7 @@ from orfeas.domain.specs import ComposeScene, Export, ExportScene, Verify
 from orfeas.errors import DoesNotFitError, InvalidRequestError, NotFoundError
 from orfeas.jobs.files import Asset
 from orfeas.jobs.jobs import Jobs
+from orfeas.jobs.paging import after, cursor_of, in_order
 from orfeas.jobs.plan import Node, Output, Plan
 from orfeas.jobs.views import JobView, Page, RunRequest, RunView, Surface
 from orfeas.services.assets import AssetService
@@ -140,20 +139,14 @@ class SceneService:
 
     def list(self, caller: Caller, *, limit: int, cursor: str | None, newest_first: bool) -> Page[Scene]:
         """A page of scenes by time."""
-        order = [scenes.c.created_at, scenes.c.id]
         query = select(scenes.c.id, scenes.c.created_at).where(scenes.c.tenant == caller.tenant)
         if cursor:
-            at, key = json.loads(base64.urlsafe_b64decode(cursor))
-            older = (scenes.c.created_at < at) | ((scenes.c.created_at == at) & (scenes.c.id < key))
-            newer = (scenes.c.created_at > at) | ((scenes.c.created_at == at) & (scenes.c.id > key))
-            query = query.where(older if newest_first else newer)
-        query = query.order_by(*(column.desc() for column in order) if newest_first else order).limit(limit + 1)
+            query = query.where(after(scenes, cursor, newest_first=newest_first))
+        query = query.order_by(*in_order(scenes, newest_first=newest_first)).limit(limit + 1)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             found = tuple(self._read(connection, caller, row.id) for row in rows[:limit])
-        more = rows[limit - 1] if len(rows) > limit else None
-        position = more and base64.urlsafe_b64encode(json.dumps([more.created_at, more.id]).encode()).decode()
-        return Page(found, position)
+        return Page(found, cursor_of(rows[limit - 1]) if len(rows) > limit else None)
 
     def delete(self, caller: Caller, scene_id: str) -> None:
         """Let a scene go; the models stay."""
