@@ -30,7 +30,7 @@ SECURITY = {
 }
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self'; connect-src 'self' blob: ws: wss:; img-src 'self' blob: data:; "
-    "frame-ancestors 'none'"
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
 REQUEST_HEADERS = (

@@ -1,4 +1,4 @@
-"""The studio: one page, its manifest and its icons."""
+"""The studio: one page with its built files, its service worker, its manifest and its icons."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from flask import Flask, Response, jsonify, send_from_directory
 from flask_smorest import Blueprint
 
 from orfeas.routes.examples import example
-from orfeas.routes.headers import packaged_page, page
+from orfeas.routes.headers import PAGE_POLICY, packaged_page, page
 from orfeas.routes.schemas.pages import WebManifestSchema
 
 blp = Blueprint("pages", __name__, description="Pages for people.")
 
 FILES = "static"
+STUDIO = "studio/index.html"
+HASHED = "studio/assets/"
+"""Their names change with their content."""
+YEAR_S = 31_536_000
 
 
 def _icon(name: str, sizes: str, purpose: str = "any") -> dict[str, str]:
@@ -28,7 +32,7 @@ MANIFEST: dict[str, Any] = {
     "scope": "/",
     "display": "standalone",
     "theme_color": "#14302b",
-    "background_color": "#f6f4ee",
+    "background_color": "#f6f5f1",
     "icons": [
         _icon("icon-192.png", "192x192"),
         _icon("icon-512.png", "512x512"),
@@ -41,6 +45,7 @@ def register(app: Flask) -> None:
     """Serve the package's own files; they are no part of the API document."""
     app.add_url_rule("/icons/<path:filename>", "icons", _icon_file)
     app.add_url_rule("/static/<path:filename>", "static", _static_file)
+    app.add_url_rule("/sw.js", "worker", _service_worker)
 
 
 def _icon_file(filename: str) -> Response:
@@ -48,7 +53,18 @@ def _icon_file(filename: str) -> Response:
 
 
 def _static_file(filename: str) -> Response:
-    return send_from_directory(FILES, filename)
+    response = send_from_directory(FILES, filename)
+    if filename.startswith(HASHED) and response.status_code in (200, 304):
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+    return response
+
+
+def _service_worker() -> Response:
+    """At the root, as a worker may only serve what lies beside or below it; the policy is that of its own fetches."""
+    response = send_from_directory(f"{FILES}/studio", "sw.js", mimetype="text/javascript")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @blp.get("/")
@@ -56,7 +72,7 @@ def _static_file(filename: str) -> Response:
 @example()
 def index() -> Response:
     """Web UI"""
-    return page(packaged_page("studio.html"))
+    return page(packaged_page(STUDIO))
 
 
 @blp.get("/studio")
@@ -64,7 +80,7 @@ def index() -> Response:
 @example()
 def studio() -> Response:
     """Web UI, at its own address"""
-    return page(packaged_page("studio.html"))
+    return page(packaged_page(STUDIO))
 
 
 @blp.get("/manifest.json")

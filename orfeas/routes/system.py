@@ -160,9 +160,9 @@ def _problem_page(kind: type[OrfeasError]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{escape(kind.code)}</title>"
-        '<link rel="stylesheet" href="/static/studio.css"><main class="narrow">'
+        '<link rel="stylesheet" href="/static/problem.css"><main>'
         f"<p class=quiet>Status {int(kind.status)}, code <code>{escape(kind.code)}</code></p>"
         f"<h1>{escape(kind.title)}</h1><p>{escape(found['description'])} {again}</p>"
         f"<p>{escape(kind.way_out)}</p>"
-        '<p><a href="/docs">API</a></p></main></html>\n'
+        '<p><a href="/">Studio</a> <a href="/docs">API</a></p></main></html>\n'
     )

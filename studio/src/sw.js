@@ -1,0 +1,49 @@
+"use strict";
+
+// The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
+const VERSION = "%VERSION%";
+const CACHE = `orfeas-studio-${VERSION}`;
+const FILES = "%FILES%";
+const PAGES = ["/", "/studio"];
+const NETWORK_MS = 4000;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(FILES.map((url) => new Request(url, { cache: "reload" }))))
+      .then(() => self.skipWaiting()),
+  );
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => names.filter((name) => name.startsWith("orfeas-studio-") && name !== CACHE))
+      .then((old) => Promise.all(old.map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || url.origin !== location.origin) return;
+  if (event.request.mode === "navigate" && PAGES.includes(url.pathname)) event.respondWith(page(event.request));
+  else if (FILES.includes(url.pathname) && url.pathname !== "/") event.respondWith(file(event.request));
+});
+
+// The server's page as long as it answers, so that a new version shows at once.
+async function page(request) {
+  const late = new Promise((_, refuse) => setTimeout(refuse, NETWORK_MS));
+  try {
+    return await Promise.race([fetch(request), late]);
+  } catch {
+    return (await caches.match("/", { cacheName: CACHE })) ?? Response.error();
+  }
+}
+
+// Names of built files change with their content.
+async function file(request) {
+  return (await caches.match(request, { cacheName: CACHE, ignoreSearch: true })) ?? fetch(request);
+}
