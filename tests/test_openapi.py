@@ -275,7 +275,7 @@ def test_the_server_serves_the_document_with_an_etag(world: World) -> None:
 
 
 def test_every_rule_of_the_app_is_documented_under_its_category(world: World, document: dict[str, Any]) -> None:
-    undocumented = {"icons", "static"}
+    undocumented = {"icons", "static", "worker"}
     for rule in world.app.url_map.iter_rules():
         if rule.endpoint in undocumented:
             continue

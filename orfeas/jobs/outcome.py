@@ -150,7 +150,7 @@ def follow(
 
 
 def _show_previews(connection: Connection, told: list[AnyRow], stage_id: int, now: float) -> None:
-    """Tell the runs whose thumbnail this stage has made; it can be fetched from now on."""
+    """Tell the runs whose preview this stage has made; it can be fetched from now on."""
     shown = [(run, output) for run in told for output in run.outputs if output["role"] == "preview"]
     if not shown:
         return
@@ -162,7 +162,8 @@ def _show_previews(connection: Connection, told: list[AnyRow], stage_id: int, no
     for run, output in shown:
         if output["stage"] == made.fingerprint:
             show_file(connection, run.tenant, as_asset(output, made), now)
-            payload = {"asset_id": made.output, "kind": "thumbnail"}
+            kind = "untextured_mesh" if output.get("early") else "thumbnail"
+            payload = {"asset_id": made.output, "kind": kind}
             emit(connection, run.job_id, "preview", payload, run=run.number, now=now)
 
 

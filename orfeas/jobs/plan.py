@@ -57,7 +57,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that the finished run lists."""
+    """A file that the finished run lists. An `early` one is made before the others, as somebody waits to see it."""
 
     node: Node
     role: str
@@ -66,6 +66,7 @@ class Output:
     media_type: str
     up_axis: str | None = None
     verified_by: Node | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Plan:
     def targets(self) -> tuple[Node, ...]:
         """The stages whose success is the success of the run."""
         found: dict[str, Node] = {}
-        for output in self.outputs:
+        for output in sorted(self.outputs, key=lambda output: not output.early):
             found.setdefault(output.node.fingerprint, output.node)
             if output.verified_by is not None:
                 found.setdefault(output.verified_by.fingerprint, output.verified_by)
@@ -178,6 +179,7 @@ def _output_document(output: Output) -> dict[str, Any]:
         "filename": output.filename,
         "media_type": output.media_type,
         "up_axis": output.up_axis,
+        "early": output.early,
     }
 
 

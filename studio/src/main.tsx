@@ -9,6 +9,11 @@ import "./styles/model.css";
 import "./styles/views.css";
 
 reportErrors();
+// A newer server has other files: the page that asks for an old one is an old page.
+addEventListener("vite:preloadError", (event) => {
+  event.preventDefault();
+  location.reload();
+});
 render(<Studio />, document.getElementById("studio")!);
 performance.mark("studio-interactive");
 

@@ -2,36 +2,7 @@
 // Arguments: the node_modules folder, Chromium, what to do, the server's URL, a photo, a folder for downloads.
 const [modules, executablePath, task, base, photo, folder] = process.argv.slice(2);
 const { chromium } = require(modules + "/playwright-core");
-const { basename, join } = require("path");
-const { readFileSync } = require("fs");
-
-const QUIET = [
-  "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-];
-
-// What the browser complains about, and every request to another server.
-function watch(page, report) {
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) report.complaints.push(`${message.text()} ${message.location().url}`);
-  });
-  page.on("pageerror", (error) => report.complaints.push(String(error)));
-  page.on("requestfailed", (request) => report.failed.push(`${request.url()} ${request.failure().errorText}`));
-  page.on("request", (request) => {
-    report.requests += 1;
-    if (!request.url().startsWith(base + "/") && !/^(blob|data):/.test(request.url())) report.foreign.push(request.url());
-  });
-  return page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) => {
-    console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
-  }));
-}
-
-async function save(page, link) {
-  const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
-  const path = join(folder, download.suggestedFilename());
-  await download.saveAs(path);
-  return path;
-}
+const { QUIET, emptyReport, save, watch } = require("./common.cjs");
 
 // 'Try it out' and Execute of one operation of Swagger UI.
 async function execute(page, method, path, values = {}, file = null) {
@@ -74,7 +45,7 @@ const TASKS = {
       () => execute(page, "get", "/api/v1/jobs/{job_id}", { job_id }), (found) => !["queued", "running"].includes(found.state),
     );
     const result = await execute(page, "get", "/api/v1/jobs/{job_id}/result", { job_id, download: "true" });
-    const model = await save(page, result.operation.getByRole("link", { name: "Download file" }));
+    const model = await save(page, result.operation.getByRole("link", { name: "Download file" }), folder);
     Object.assign(report, { status, state: job.state, model });
   },
 
@@ -87,54 +58,17 @@ const TASKS = {
     );
     const filename = job.output_file;
     const result = await execute(page, "get", "/api/download/{job_id}/{filename}", { job_id, filename });
-    const model = await save(page, result.operation.getByRole("link", { name: "Download file" }));
+    const model = await save(page, result.operation.getByRole("link", { name: "Download file" }), folder);
     Object.assign(report, { status, state: job.state, model });
-  },
-
-  async studio(page, report) {
-    await page.goto(base + "/");
-    await page.evaluate(() => {
-      const stage = document.getElementById("stage");
-      window.stages = [];
-      new MutationObserver(() => window.stages.push(stage.textContent)).observe(stage, { childList: true });
-    });
-    await page.setInputFiles("#photo", photo);
-    await page.locator("#chosen").waitFor();
-    await page.locator("[name=quality]").fill("8");
-    await page.getByRole("button", { name: "Make the model" }).click();
-    await page.locator("#result").waitFor();
-    await page.waitForFunction(() => document.getElementById("preview").naturalWidth > 0);
-    report.stages = await page.evaluate(() => window.stages);
-    report.measures = await page.locator("#measures").innerText();
-    report.models = {};
-    for (const link of await page.locator("#links a").all()) {
-      report.models[(await link.innerText()).split(" ")[0]] = await save(page, link);
-    }
-    await page.getByRole("link", { name: "API" }).click();
-    await page.locator(".opblock-tag-section").first().waitFor();
-  },
-
-  async refused(page, report) {
-    await page.goto(base + "/");
-    const file = { name: basename(photo), bytes: [...readFileSync(photo)] };
-    const dataTransfer = await page.evaluateHandle(({ name, bytes }) => {
-      const dropped = new DataTransfer();
-      dropped.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
-      return dropped;
-    }, file);
-    await page.dispatchEvent("#drop", "drop", { dataTransfer });
-    await page.getByRole("button", { name: "Make the model" }).click();
-    report.problem = await page.getByRole("alert").innerText();
-    report.ready = await page.getByRole("button", { name: "Make the model" }).isEnabled();
   },
 };
 
 (async () => {
-  const report = { requests: 0, complaints: [], failed: [], foreign: [] };
-  const browser = await chromium.launch({ executablePath, args: QUIET });
+  const report = emptyReport();
+  const browser = await chromium.launch({ executablePath, args: ["--disable-gpu", ...QUIET] });
   try {
     const page = await browser.newPage();
-    await watch(page, report);
+    await watch(page, report, base);
     await TASKS[task](page, report);
   } finally {
     await browser.close();

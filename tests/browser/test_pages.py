@@ -1,4 +1,4 @@
-"""The pages in a real browser: Swagger UI's 'Try it out' and the studio, each from a photo to a model."""
+"""Swagger UI in a real browser: 'Try it out', from a photo to a model. `test_studio.py` has the studio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trimesh
 
@@ -17,7 +16,6 @@ from tests.serving import Server
 
 DRIVER = Path(__file__).with_name("pages.cjs")
 LIMIT_S = 180.0
-LONGEST = {"glb": 0.1, "gltf": 0.1, "dae": 0.1}  # metres in these formats, millimetres in the others
 
 
 def node_modules() -> Path | None:
@@ -71,32 +69,3 @@ def test_try_it_out_uploads_a_photo_and_gets_a_watertight_model(
     assert model.is_watertight
     assert model.euler_number == 0, "the mug's handle leaves a hole"
     assert max(model.extents) == pytest.approx(0.1, rel=0.01)
-
-
-def test_the_studio_makes_a_model_and_offers_every_format(server: Server, data: Path, tmp_path: Path) -> None:
-    report = browse("studio", server, data / "mug.png", tmp_path)
-    assert complaints(report) == []
-    assert report["stages"][0] == "Sending the photo"
-    assert any(stage.endswith(" of 8)") for stage in report["stages"]), report["stages"]
-    assert "watertight" in report["measures"]
-    offered = httpx.get(f"{server.url}/api/v1/capabilities").json()["formats"]
-    assert {*report["models"]} == {found["format"] for found in offered if found["available"] and found["write"]}
-    for file_format in {*report["models"]} - {"obj"}:  # a zip with its material and texture
-        model = load(report["models"][file_format], file_format)
-        assert model.is_watertight, file_format
-        assert max(model.extents) == pytest.approx(LONGEST.get(file_format, 100.0), rel=0.01), file_format
-
-
-def test_the_studio_says_why_a_dropped_file_is_refused(server: Server, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    photo.write_text("no photo")
-    report = browse("refused", server, photo, tmp_path)
-    with photo.open("rb") as file:
-        answer = httpx.post(f"{server.url}/api/v1/generations", files={"image": ("photo.png", file, "image/png")})
-    assert answer.status_code == 400
-    assert report["problem"] == answer.json()["detail"]
-    assert report["ready"]
-    assert report["foreign"] == []
-    assert [line.partition(" http")[0] for line in report["complaints"]] == [
-        "Failed to load resource: the server responded with a status of 400 (BAD REQUEST)"
-    ]

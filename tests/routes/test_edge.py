@@ -48,7 +48,7 @@ def other_app(tmp_path: Path, **settings: Any) -> Flask:
     return create_app(config, build_services(config))
 
 
-@pytest.mark.parametrize("path", ["/health", "/nothing", "/", "/api/v1/assets/0/content", "/static/studio.css"])
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/", "/api/v1/assets/0/content", "/static/docs.css"])
 def test_every_answer_has_the_security_headers(client: FlaskClient, path: str) -> None:
     response = client.get(path, buffered=True)
     for name, value in headers.SECURITY.items():

@@ -1,6 +1,7 @@
 """Generations and estimates of v1."""
 
 import base64
+import json
 from io import BytesIO
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_generation_makes_every_listed_format_and_a_thumbnail(client, create, 
     job = finished(answer)
     result = job["result"]
     assert [(file["role"], file["format"]) for file in result["assets"]] == [
-        ("model", "glb"), ("model", "3mf"), ("model", "stl"), ("preview", "png"),
+        ("model", "glb"), ("model", "3mf"), ("model", "stl"), ("preview", "png"), ("preview", "glb"),
     ]  # fmt: skip
     assert result["method"] == "silhouette-inflation"
     assert set(result["measures"]) == {"glb", "3mf", "stl"}
@@ -63,6 +64,28 @@ def test_a_private_run_shares_nothing_yet_gives_the_same_bytes(create, finished)
     assert [file["asset_id"] for file in private["result"]["assets"]] == [
         file["asset_id"] for file in first["result"]["assets"]
     ]
+
+
+def test_the_shape_is_shown_before_it_is_coloured(client, create, finished):
+    job = finished(create(formats=["glb"]))
+    events = client.get(f"{job['links']['events']}?last_event_id=0", buffered=True).get_data(as_text=True)
+    told = [json.loads(line.removeprefix("data: ")) for line in events.splitlines() if line.startswith("data: ")]
+    kinds = [event.get("kind") or event.get("progress", {}).get("stage") for event in told]
+    assert kinds.index("untextured_mesh") < kinds.index("mesh.texture") < kinds.index("thumbnail")
+    shown = next(event for event in told if event.get("kind") == "untextured_mesh")
+    early, whole = (
+        trimesh.load_scene(BytesIO(client.get(url, buffered=True).data), file_type="glb").geometry["model"]
+        for url in (shown["url"], job["result"]["assets"][0]["url"])
+    )
+    assert len(early.faces) == len(whole.faces)
+    assert early.visual.material.baseColorTexture is None
+    assert whole.visual.material.baseColorTexture is not None
+
+
+def test_what_is_not_coloured_has_no_shape_of_its_own_to_show(create, finished):
+    for asked in ({"formats": ["stl"]}, {"formats": ["glb"], "texture": {"mode": "none"}}):
+        assets = finished(create(**asked))["result"]["assets"]
+        assert [file["format"] for file in assets if file["role"] == "preview"] == ["png"]
 
 
 def test_without_preview_there_is_no_thumbnail(create, finished):

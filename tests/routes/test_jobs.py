@@ -415,7 +415,7 @@ def test_the_thumbnail_is_told_before_the_end_and_can_be_fetched(
     assert (shown["data"]["kind"], shown["data"]["state"], shown["data"]["run"]) == ("thumbnail", "running", 1)
 
 
-def test_a_thumbnail_is_there_while_its_run_is_at_work(
+def test_previews_are_there_while_their_run_is_at_work(
     client: FlaskClient, upload: Any, worker: Any, wired: Any
 ) -> None:
     job = start(client, upload, preview="true", formats="stl,off,ply").get_json()
@@ -431,7 +431,7 @@ def test_a_thumbnail_is_there_while_its_run_is_at_work(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outcome, "emit", spy)
         worker.drain()
-    assert seen == [("image", True, True)]
+    assert seen == [("mesh", True, True), ("image", True, True)]
     asset_id = next(a["asset_id"] for a in client.get(job["links"]["self"]).get_json()["result"]["assets"][3:])
     assert client.get(f"/api/v1/assets/{asset_id}").get_json()["expires_at"] is None
 

@@ -150,6 +150,12 @@ def test_three_runs_of_each_give_a_measured_speedup(client: FlaskClient, generat
     assert (metrics["success_rate"], metrics["accuracy_improvement"]) == (1.0, None)
 
 
+def test_models_of_sentences_take_no_steps_and_can_be_compared(client: FlaskClient, finished: Any) -> None:
+    finished(client.post("/api/v1/generations", json={"prompt": "a red cube", "quality": 1, "preview": False}))
+    client.post("/api/ultra-performance/enable", json={"optimization_level": "enhanced"})
+    assert status(client)["performance_metrics"]["speed_multiplier"] is None
+
+
 def test_the_summary_is_of_runs_that_computed_and_of_monitored_stages(
     client: FlaskClient, generate: Any, finished: Any
 ) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from orfeas.services.info import info_statistics
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_capabilities_tell_the_truth_about_this_release(client: FlaskClient) -> None:
@@ -87,12 +90,34 @@ def test_the_api_browser_and_the_studio_load_only_what_this_server_has(client: F
             assert client.get(link, buffered=True).status_code == 200, link
 
 
-def test_scripts_fetch_from_this_server_only(client: FlaskClient) -> None:
-    for name in ("studio.js", "docs.js"):
-        text = client.get(f"/static/{name}", buffered=True).get_data(as_text=True)
+def test_scripts_fetch_from_this_server_only() -> None:
+    sources = [
+        ROOT / "orfeas/static/docs.js",
+        *(ROOT / "studio/src").rglob("*.ts*"),
+        *(ROOT / "studio/src").rglob("*.js"),
+    ]
+    assert len(sources) > 40
+    for path in sources:
+        text = path.read_text()
         assert "http:" not in text
         assert "https:" not in text
-        assert "innerHTML" not in text
+        assert "innerHTML" not in text.replace("dangerouslySetInnerHTML", "innerHTML")
+
+
+def test_the_service_worker_may_fetch_and_is_asked_for_anew(client: FlaskClient) -> None:
+    worker = client.get("/sw.js", buffered=True)
+    assert (worker.mimetype, worker.headers["Cache-Control"]) == ("text/javascript", "no-cache")
+    assert "connect-src 'self'" in worker.headers["Content-Security-Policy"]
+
+
+def test_files_whose_names_change_with_their_content_are_kept(client: FlaskClient) -> None:
+    page = client.get("/", buffered=True).get_data(as_text=True)
+    built = re.findall(r'"(/static/studio/assets/[^"]+)"', page)
+    assert built
+    for path in built:
+        assert "immutable" in client.get(path, buffered=True).headers["Cache-Control"]
+    gone = client.get("/static/studio/assets/gone.js")
+    assert (gone.status_code, "immutable" in gone.headers.get("Cache-Control", "")) == (404, False)
 
 
 def test_the_vendored_browser_reads_openapi_3_1_and_has_its_licence(client: FlaskClient) -> None:

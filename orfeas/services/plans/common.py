@@ -245,6 +245,15 @@ def _preview_output(request: ShapeRequest, stages: Chain, size: int = PREVIEW_SI
     return Output(picture, role="preview", format="png", filename="preview.png", media_type="image/png")
 
 
+def _previews(request: ShapeRequest, stages: Chain) -> Iterator[Output]:
+    """The thumbnail, and the shape before it is coloured where that takes a stage of its own."""
+    yield _preview_output(request, stages)
+    if stages.plain is not stages.textured and any(request.textured(name) for name in request.formats):
+        recipe = provenance(stages.plain, engine=request.engine, licence=request.licence)
+        export = Node(Export(format="glb", up_axis="y", recipe=recipe), (stages.plain,))
+        yield Output(export, "preview", "glb", "untextured.glb", media_type("glb"), up_axis="y", early=True)
+
+
 def provenance(mesh: Node, *, engine: str | None = None, licence: str | None = None) -> str:
     """The provenance that is written into a file: a function of the mesh's fingerprint and nothing else.
 
@@ -307,7 +316,7 @@ def _outputs(request: ShapeRequest, pictures: Pictures) -> tuple[Output, ...]:
     models = [
         _model_output(request, stages, name, scored=position == 0) for position, name in enumerate(request.formats)
     ]
-    return (*models, _preview_output(request, stages)) if request.preview else tuple(models)
+    return (*models, *_previews(request, stages)) if request.preview else tuple(models)
 
 
 def _fallbacks(request: ShapeRequest, pictures: Pictures) -> Iterator[Fallback]:

@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "ddf5d3f9c1c500bb";
+const VERSION = "e801f8fc55cd9194";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-Cuzh2NWv.js","/static/studio/assets/batch-Cd8aorUw.js","/static/studio/assets/check-DpICP4YW.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-BTlBRm8m.css","/static/studio/assets/index-CMNEufyQ.js","/static/studio/assets/job-hzeERCAU.js","/static/studio/assets/library-CeWwO4TX.js","/static/studio/assets/print-panel-8Gomr0su.js","/static/studio/assets/system-B76KWGWp.js","/static/studio/assets/three-BheVU22b.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-bdN_CBae.js","/static/studio/assets/workbench-DgFr58Y5.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CbNzuAGc.js","/static/studio/assets/batch-Srwnrpqs.js","/static/studio/assets/check-Cjcfhez7.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CSPEEut3.css","/static/studio/assets/index-iBFzGtVJ.js","/static/studio/assets/job-C3dPbg3J.js","/static/studio/assets/library-CGVWOvVz.js","/static/studio/assets/print-panel-CD9RblFJ.js","/static/studio/assets/system-hmSAyiOi.js","/static/studio/assets/three-BheVU22b.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-BIXOQQFK.js","/static/studio/assets/workbench-BMItr4WT.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

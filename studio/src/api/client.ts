@@ -45,6 +45,7 @@ export interface Asked {
 type Listener = (reachable: boolean) => void;
 const listeners = new Set<Listener>();
 let reachable = true;
+const AGAIN_MS = 2000;
 
 /** Tells whether the server answers; called at once and on each change. */
 export function onReachable(listener: Listener): () => void {
@@ -57,6 +58,15 @@ export function noteReachable(now: boolean): void {
   if (now === reachable) return;
   reachable = now;
   for (const listener of listeners) listener(now);
+  if (!now) setTimeout(() => void knock(), AGAIN_MS);
+}
+
+/** Asks until somebody answers, so that a page that waits for nothing notices as well. */
+async function knock(): Promise<void> {
+  if (reachable) return;
+  const answered = await fetch("/health").then(({ ok }) => ok, () => false);
+  if (answered) noteReachable(true);
+  else setTimeout(() => void knock(), AGAIN_MS);
 }
 
 export async function send(path: string, asked: Asked = {}): Promise<Response> {

@@ -70,7 +70,7 @@ export function Slider({ label, value, shown, onChange, min, max, step = 1 }: { 
         <label for={id}>{label}</label>
         <output for={id}>{shown}</output>
       </div>
-      <input id={id} type="range" min={min} max={max} step={step} value={value} aria-valuetext={shown} onInput={(event) => onChange(event.currentTarget.valueAsNumber)} />
+      <input id={id} type="range" min={min} max={max} step={step} value={value} aria-valuetext={shown} style={{ "--filled": `${((value - min) / (max - min)) * 100}%` }} onInput={(event) => onChange(event.currentTarget.valueAsNumber)} />
     </div>
   );
 }

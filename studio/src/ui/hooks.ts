@@ -41,6 +41,11 @@ export function useLoaded<T>(read: (signal: AbortSignal) => Promise<T>, inputs: 
       clearTimeout(timer);
     };
   }, [...inputs, turn, everyMs]);
+  const failed = useRef(false);
+  failed.current = problem !== null;
+  useEffect(() => onReachable((reachable) => {
+    if (reachable && failed.current) setTurn((at) => at + 1);
+  }), []);
   return { value, problem, reload: useCallback(() => setTurn((at) => at + 1), []) };
 }
 

@@ -75,7 +75,7 @@ export function ProblemNotice({ cause, onRetry }: { cause: unknown; onRetry?: ()
 }
 
 /** Tabs after the ARIA authoring practices: arrows move, Home and End jump. */
-export function Tabs({ label, tabs, value, onChange, children }: { label: string; tabs: readonly (readonly [id: string, label: string, icon?: IconNode])[]; value: string; onChange: (id: string) => void; children: ComponentChildren }) {
+export function Tabs({ label, tabs, value, onChange, children }: { label: string; tabs: readonly (readonly [id: string, label: string])[]; value: string; onChange: (id: string) => void; children: ComponentChildren }) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
   function move(event: KeyboardEvent): void {
@@ -90,9 +90,8 @@ export function Tabs({ label, tabs, value, onChange, children }: { label: string
   return (
     <div class="tabs">
       <div role="tablist" aria-label={label} class="tab-list" ref={list} onKeyDown={move}>
-        {tabs.map(([tab, name, icon]) => (
+        {tabs.map(([tab, name]) => (
           <button key={tab} type="button" role="tab" data-tab={tab} id={`${id}-${tab}`} aria-selected={tab === value} aria-controls={`${id}-panel`} tabIndex={tab === value ? 0 : -1} onClick={() => onChange(tab)}>
-            {icon && <Icon of={icon} size={16} />}
             {name}
           </button>
         ))}

@@ -7,6 +7,7 @@ import type { MaterialPreset, Vector } from "../api/types";
 
 /** glTF counts metres. */
 const MILLIMETRES = 1000;
+const CLAY = "#b9bfba";
 
 export interface Part {
   mesh: Mesh;
@@ -40,6 +41,7 @@ export class Model {
       const geometry = node.geometry as BufferGeometry;
       if (!geometry.getAttribute("normal")) geometry.computeVertexNormals();
       node.castShadow = true;
+      clay(node.material);
       this.parts.push({ mesh: node, own: node.material as Material | Material[], plain: geometry });
       faces += (geometry.index ?? geometry.getAttribute("position")).count / 3;
     });
@@ -64,6 +66,16 @@ export class Model {
         material.dispose();
       }
     }
+  }
+}
+
+/** What has no colour of its own is drawn as clay: on white no shape can be seen. */
+function clay(material: Material | Material[]): void {
+  for (const one of [material].flat()) {
+    if (!(one instanceof MeshStandardMaterial) || one.map || one.vertexColors || Math.min(...one.color.toArray()) < 0.99) continue;
+    one.color.set(CLAY);
+    one.roughness = 0.75;
+    one.metalness = 0;
   }
 }
 

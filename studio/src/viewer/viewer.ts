@@ -1,7 +1,7 @@
 /** The orbit viewer: one or two models on a floor in millimetres, drawn when something changes. */
 import {
   AmbientLight, Color, DirectionalLight, GridHelper, Group, InstancedMesh, Matrix4, MeshBasicMaterial, NeutralToneMapping,
-  OrthographicCamera, PCFSoftShadowMap, PerspectiveCamera, PlaneGeometry, PMREMGenerator, Scene, ShadowMaterial,
+  OrthographicCamera, PCFShadowMap, PerspectiveCamera, PlaneGeometry, PMREMGenerator, Scene, ShadowMaterial,
   SphereGeometry, Spherical, Vector3, WebGLRenderer, Mesh,
 } from "three";
 import type { Material } from "three";
@@ -56,11 +56,11 @@ export class Viewer {
   private overhang = 0;
 
   constructor(private readonly host: HTMLElement) {
-    this.renderer = new WebGLRenderer({ antialias: true, alpha: true, preserveDrawingBuffer: true });
+    this.renderer = new WebGLRenderer({ antialias: true, alpha: true });
     this.canvas = this.renderer.domElement;
     this.renderer.toneMapping = NeutralToneMapping;
     this.renderer.shadowMap.enabled = true;
-    this.renderer.shadowMap.type = PCFSoftShadowMap;
+    this.renderer.shadowMap.type = PCFShadowMap;
     this.renderer.shadowMap.autoUpdate = false;
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     host.append(this.canvas);
@@ -235,7 +235,7 @@ export class Viewer {
     (grid.material as Material).transparent = true;
     (grid.material as Material).opacity = 0.28;
     grid.position.y = -model.radius * 0.001;
-    const ground = new Mesh(new PlaneGeometry(cells * step, cells * step).rotateX(-Math.PI / 2), new ShadowMaterial({ opacity: 0.22 }));
+    const ground = new Mesh(new PlaneGeometry(cells * step, cells * step).rotateX(-Math.PI / 2), new ShadowMaterial({ opacity: 0.16 }));
     ground.receiveShadow = true;
     ground.position.y = -model.radius * 0.002;
     this.floor.add(grid, ground);

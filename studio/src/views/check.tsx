@@ -47,7 +47,7 @@ function Choose() {
         <p class="drop-title">{text.check.drop}</p>
         <p class="quiet">{text.check.dropHint}</p>
         <Button busy={sending.busy} onClick={() => input.current?.click()}>{text.check.choose}</Button>
-        <input ref={input} id="mesh" class="hidden" type="file" accept=".stl,.obj,.ply,.off,.glb,.gltf,.3mf,.dae" aria-label={text.check.choose} tabIndex={-1} onChange={(event) => { take(event.currentTarget.files); event.currentTarget.value = ""; }} />
+        <input ref={input} id="mesh" hidden type="file" accept=".stl,.obj,.ply,.off,.glb,.gltf,.3mf,.dae" onChange={(event) => { take(event.currentTarget.files); event.currentTarget.value = ""; }} />
       </div>
       {sending.problem !== null && <ProblemNotice cause={sending.problem} />}
       {(recent.value?.items.length ?? 0) > 0 && (

@@ -38,7 +38,7 @@ export function AgentRun() {
         <div class="row wrap">
           <Button onClick={() => input.current?.click()}>{file ? text.create.replace : text.agents.choose}</Button>
           <span class="quiet">{file?.name ?? text.agents.noPicture}</span>
-          <input ref={input} id="agent-photo" class="hidden" type="file" accept="image/*" aria-label={text.agents.choose} tabIndex={-1} onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <input ref={input} id="agent-photo" hidden type="file" accept="image/*" onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
         </div>
         <Slider label={text.create.quality} min={1} max={10} value={quality} shown={whole(quality)} onChange={setQuality} />
         <Toggle label={text.agents.own} hint={text.agents.ownHint} checked={own} onChange={setOwn} />

@@ -115,7 +115,7 @@ function Recent() {
   return (
     <section class="recent" aria-labelledby="recent">
       <div class="section-head"><h2 id="recent">{text.create.recent}</h2><a href="#/library">{text.create.all}</a></div>
-      <ul class="grid">{value ? made.map((job) => <JobCard key={job.id} job={job} />) : Array.from({ length: 4 }, (_, index) => <li key={index} class="card-skeleton" />)}</ul>
+      <ul class="grid">{value ? made.map((job) => <JobCard key={job.id} job={job} size={192} />) : Array.from({ length: 4 }, (_, index) => <li key={index} class="card-skeleton" />)}</ul>
     </section>
   );
 }

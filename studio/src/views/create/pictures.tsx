@@ -48,8 +48,8 @@ export function Pictures({ chosen, onChange }: { chosen: readonly Chosen[]; onCh
 
   const inputs = (
     <>
-      <input ref={input} id="photo" class="hidden" type="file" accept={ACCEPT} multiple aria-label={text.create.choose} tabIndex={-1} onChange={(event) => { add(event.currentTarget.files ?? []); event.currentTarget.value = ""; }} />
-      <input ref={camera} class="hidden" type="file" accept="image/*" capture="environment" aria-label={text.create.photograph} tabIndex={-1} onChange={(event) => { add(event.currentTarget.files ?? []); event.currentTarget.value = ""; }} />
+      <input ref={input} id="photo" hidden type="file" accept={ACCEPT} multiple onChange={(event) => { add(event.currentTarget.files ?? []); event.currentTarget.value = ""; }} />
+      <input ref={camera} hidden type="file" accept="image/*" capture="environment" onChange={(event) => { add(event.currentTarget.files ?? []); event.currentTarget.value = ""; }} />
     </>
   );
 

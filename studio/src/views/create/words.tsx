@@ -38,7 +38,7 @@ function Vocabulary({ onWord }: { onWord: (word: string) => void }) {
     <>
       {Object.entries(value.vocabulary).map(([kind, known]) => (
         <div key={kind} class="vocabulary">
-          <h3>{kind}</h3>
+          <h2>{kind}</h2>
           <div class="chips">
             {known.slice(0, opened === kind ? undefined : 14).map((found) => <button key={found} type="button" class="chip" onClick={() => onWord(found)}>{found}</button>)}
             {known.length > 14 && opened !== kind && <button type="button" class="chip more-chip" onClick={() => setOpened(kind)}>{text.create.allWords}</button>}

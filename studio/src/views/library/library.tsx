@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { keepPicture } from "../../api/generation";
 import { deleteJob, isFinal, listJobs } from "../../api/jobs";
 import { call } from "../../api/client";
+import { pictureNames } from "../../api/meshes";
 import type { Job } from "../../api/types";
 import { go } from "../../router";
 import type { Route } from "../../router";
@@ -12,7 +13,8 @@ import { Button } from "../../ui/button";
 import { Select, TextField } from "../../ui/fields";
 import { useAction, useLoaded, useSettled } from "../../ui/hooks";
 import { Confirm, Empty, Meter, ProblemNotice } from "../../ui/parts";
-import { JobCard, nameOf } from "./card";
+import { JobCard } from "./card";
+import { useName } from "./name";
 
 const PAGE = 60;
 const EVERY_MS = 4000;
@@ -55,10 +57,11 @@ export default function Library({ route }: { route: Route }) {
   });
   const keeping = useAction(async (file: File) => go(`#/jobs/${(await keepPicture(file)).job_id}`));
   const file = useRef<HTMLInputElement>(null);
+  const names = useLoaded(pictureNames, []);
 
   const all = [...(first.value?.items ?? []), ...older];
   const seen = new Set<string>();
-  const found = all.filter((job) => !seen.has(job.id) && seen.add(job.id) && matches(job, asked));
+  const found = all.filter((job) => !seen.has(job.id) && seen.add(job.id) && matches(job, asked, names.value));
   const tags = [...new Set(all.flatMap((job) => job.tags))].sort();
 
   return (
@@ -67,7 +70,7 @@ export default function Library({ route }: { route: Route }) {
         <div><h1>{text.views.library.title}</h1><p class="lead">{text.views.library.lead}</p></div>
         <div class="row wrap">
           <Button icon={ImagePlus} busy={keeping.busy} onClick={() => file.current?.click()}>{text.library.keepPicture}</Button>
-          <input ref={file} id="keep" class="hidden" type="file" accept="image/*" aria-label={text.library.keepPicture} tabIndex={-1} onChange={(event) => { const [picture] = event.currentTarget.files ?? []; if (picture) keeping.run(picture); event.currentTarget.value = ""; }} />
+          <input ref={file} id="keep" hidden type="file" accept="image/*" onChange={(event) => { const [picture] = event.currentTarget.files ?? []; if (picture) keeping.run(picture); event.currentTarget.value = ""; }} />
           {all.length > 0 && <Button kind="quiet" onClick={() => { setChoosing(!choosing); setPicked(new Set()); }}>{choosing ? text.library.done : text.library.choose}</Button>}
         </div>
       </header>
@@ -97,9 +100,10 @@ export default function Library({ route }: { route: Route }) {
   );
 }
 
-function matches(job: Job, words: string): boolean {
+function matches(job: Job, words: string, names: Map<string, string> | null): boolean {
   if (!words) return true;
-  const known = `${nameOf(job)} ${job.tags.join(" ")} ${job.type} ${job.state} ${job.id} ${JSON.stringify(job.request ?? {})}`.toLowerCase();
+  const picture = (job.request as { image?: { asset_id?: string } } | null)?.image?.asset_id;
+  const known = `${JSON.stringify(job.request ?? {})} ${names?.get(picture ?? "") ?? ""} ${job.tags.join(" ")} ${word(text.types, job.type ?? "pending")} ${job.state} ${job.id}`.toLowerCase();
   return words.split(/\s+/).every((one) => known.includes(one));
 }
 
@@ -111,11 +115,12 @@ function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
 
 /** Jobs at work are not thrown away. */
 function Pick({ job, picked, onPick }: { job: Job; picked: boolean; onPick: () => void }) {
+  const name = useName(job);
   return (
     <li class={`pick${picked ? " picked" : ""}`}>
       <label>
         <input type="checkbox" checked={picked} disabled={!isFinal(job)} onChange={onPick} />
-        <span class="hidden">{fill(text.library.pick, { name: nameOf(job) })}</span>
+        <span class="hidden">{fill(text.library.pick, { name })}</span>
       </label>
       <ul class="bare"><JobCard job={job} /></ul>
     </li>

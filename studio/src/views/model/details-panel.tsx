@@ -58,10 +58,10 @@ function Stages({ job }: { job: Job }) {
   return (
     <More title={reused.length ? counted(text.details.reused, reused.length) : counted(text.details.stages, value.operations.length)} open={reused.length > 0 && !job.cached}>
       <ol class="recipe">
-        {value.operations.map(({ stage, fingerprint }) => (
+        {value.operations.map(({ stage, fingerprint, seconds }) => (
           <li key={fingerprint} class={stage in ran ? "ran" : "kept"}>
             <span>{word(text.stages, stage)}</span>
-            <span class="quiet">{stage in ran ? fill(text.time.seconds, { n: ran[stage]!.toFixed(2) }) : text.details.kept}</span>
+            <span class="quiet">{stage in ran ? fill(text.time.seconds, { n: (seconds ?? ran[stage]!).toFixed(2) }) : text.details.kept}</span>
           </li>
         ))}
       </ol>
@@ -78,12 +78,12 @@ export function JobActions({ job }: { job: Job }) {
   });
   const repeatable = job.type === "generation";
   return (
-    <section aria-label={text.details.actions} class="row wrap">
+    <div role="group" aria-label={text.details.actions} class="row wrap">
       {job.state !== "succeeded" && <Button kind="primary" icon={RotateCcw} busy={retry.busy} onClick={() => retry.run()}>{text.details.retry}</Button>}
       {repeatable && <Button icon={GitBranch} onClick={() => go(`#/create?again=${job.id}`)}>{text.details.again}</Button>}
       <Button kind="quiet" icon={Trash2} onClick={() => setAsking(true)}>{text.details.delete}</Button>
       {asking && <Confirm title={text.details.deleteTitle} yes={text.details.delete} onNo={() => setAsking(false)} onYes={() => { setAsking(false); removal.run(); }}>{text.details.deleteText}</Confirm>}
       {(retry.problem ?? removal.problem) ? <ProblemNotice cause={retry.problem ?? removal.problem} /> : null}
-    </section>
+    </div>
   );
 }

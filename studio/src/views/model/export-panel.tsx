@@ -36,7 +36,7 @@ export function ExportPanel({ source, job, viewer }: { source: MeshSource; job: 
   return (
     <div class="panel">
       <section aria-label={text.export.title}>
-        <h3>{text.export.title}</h3>
+        <h2>{text.export.title}</h2>
         <ul class="downloads">
           {[...written].sort((one, other) => rank(one, source) - rank(other, source)).map((info, index) => (
             <DownloadRow key={info.format} info={info} href={address(info.format)} known={made.find(({ format }) => format === info.format)?.size_bytes ?? null} measure={small ? index : null} />
@@ -96,7 +96,7 @@ function Pictures({ source, job, viewer }: { source: MeshSource; job: Job | null
   });
   return (
     <section aria-label={text.export.pictures}>
-      <h3>{text.export.pictures}</h3>
+      <h2>{text.export.pictures}</h2>
       <Select label={text.export.background} value={background} choices={Object.entries(text.export.backgrounds)} onChange={setBackground} />
       <div class="row wrap">
         <Button small icon={ImageIcon} busy={drawing.busy} onClick={() => drawing.run("render")}>{text.export.picture}</Button>
@@ -120,7 +120,7 @@ export function AsCode({ job }: { job: Job }) {
   if (!sent) return null;
   return (
     <section aria-label={text.export.code}>
-      <h3>{text.export.code}</h3>
+      <h2>{text.export.code}</h2>
       <Segmented label={text.export.language} hideLabel value={language} choices={[["curl", "curl"], ["python", "Python"]]} onChange={setLanguage} />
       <Code title={language === "curl" ? "curl" : "Python"}>{language === "curl" ? asCurl(sent, job) : asPython(sent, job)}</Code>
     </section>

@@ -17,6 +17,7 @@ import { Icon } from "../../ui/icon";
 import { useAction, useLoaded } from "../../ui/hooks";
 import { Facts, ProblemNotice, Skeleton, StateBadge } from "../../ui/parts";
 import { Trace } from "../assistant/trace";
+import { useName } from "../library/name";
 import { AsCode } from "./export-panel";
 import { DetailsPanel, JobActions } from "./details-panel";
 import { Follow } from "./progress";
@@ -68,16 +69,11 @@ export default function JobView({ route }: { route: Route }) {
   return <FinishedJob job={job} onAgain={() => { setJob(null); setTurn(turn + 1); }} />;
 }
 
-export function nameOf(job: Job): string {
-  const asked = job.request as { prompt?: string; input_file?: string } | null;
-  return asked?.prompt ?? asked?.input_file ?? word(text.types, job.type ?? "pending");
-}
-
 export function Title({ job }: { job: Job }) {
   return (
     <>
       <a class="back" href="#/library"><Icon of={ArrowLeft} size={16} />{text.views.library.title}</a>
-      <h1>{nameOf(job)}</h1>
+      <h1>{useName(job)}</h1>
     </>
   );
 }
@@ -116,10 +112,11 @@ function FinishedJob({ job, onAgain }: { job: Job; onAgain: () => void }) {
   const origin = useLoaded(async () => (comparable && before ? await assetOf(before) : null), [job.id]);
   const poster = assets.find(({ role, format }) => role === "preview" && format === "png")?.url ?? null;
   if (model && job.state === "succeeded" && job.type !== "text_to_image") {
+    if (comparable && before && !origin.value && origin.problem === null) return <div class="page"><Skeleton lines={6} /></div>;
     return (
       <>
         <Workbench
-          key={`${job.id} ${origin.value?.id ?? ""}`}
+          key={job.id}
           title={<Title job={job} />}
           source={{ asset_id: model.asset_id, format: model.format, up_axis: model.up_axis }}
           job={job}
@@ -164,7 +161,7 @@ function PictureJob({ job, onAgain }: { job: Job; onAgain: () => void }) {
     <div class="page">
       <header class="page-head"><Title job={job} /></header>
       <div class="picture-job">
-        <img class="drawn" src={url} alt={nameOf(job)} />
+        <img class="drawn" src={url} alt={useName(job)} />
         <div class="stack">
           {job.type === "text_to_image" && <MakeModel job={job} onStarted={onAgain} />}
           <p><a href={asset.url} download={asset.filename}>{text.follow.savePicture}</a></p>

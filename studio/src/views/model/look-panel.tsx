@@ -57,7 +57,7 @@ function MaterialPart({ look, onLook }: PanelProps) {
   const set = (some: Partial<MaterialPreset>) => look.material && onLook({ material: { ...look.material, ...some } });
   return (
     <section aria-label={text.look.material}>
-      <h3>{text.look.material}</h3>
+      <h2>{text.look.material}</h2>
       <fieldset class="swatches">
         <legend class="hidden">{text.look.material}</legend>
         {["own", ...Object.keys(known)].map((one) => (
@@ -92,11 +92,7 @@ function MaterialPart({ look, onLook }: PanelProps) {
 }
 
 function LightPart({ look, onLook }: PanelProps) {
-  const { value: known, problem } = useLoaded(async () => {
-    const found = await lights();
-    if (!look.light && found.studio) onLook({ light: found.studio });
-    return found;
-  }, []);
+  const { value: known, problem } = useLoaded(lights, []);
   if (problem) return <ProblemNotice cause={problem} />;
   if (!known) return <Skeleton lines={2} />;
   const name = Object.entries(known).find(([, preset]) => preset.main_light_intensity === look.light?.main_light_intensity && preset.ambient_intensity === look.light?.ambient_intensity)?.[0] ?? "studio";
@@ -126,7 +122,7 @@ function CameraPart({ look, onLook, viewer }: PanelProps) {
   if (problem) return <ProblemNotice cause={problem} onRetry={reload} />;
   return (
     <section aria-label={text.look.camera}>
-      <h3>{text.look.camera}</h3>
+      <h2>{text.look.camera}</h2>
       <div class="chips" role="group" aria-label={text.look.camera}>
         {SHOWN.map((one) => known?.standard[one] && <button key={one} type="button" class="chip" onClick={() => viewer?.look(known.standard[one]!)}>{word(text.cameras, one)}</button>)}
         {known?.saved.map((one) => <button key={one.preset_id} type="button" class="chip own" onClick={() => viewer?.look(one)}>{one.name}</button>)}

@@ -134,7 +134,7 @@ function Tools({ source, printer, closed, faces, onMade }: ToolsProps) {
   const busy = (name: Tool) => work.busy && tool === name;
   return (
     <section aria-label={text.print.tools} class="tools">
-      <h3>{text.print.tools}</h3>
+      <h2>{text.print.tools}</h2>
       <div class="tool">
         <p>{closed === false ? text.print.repairOpen : text.print.repairHint}</p>
         <Button icon={Wrench} kind={closed === false ? "primary" : "plain"} busy={busy("repair")} onClick={() => work.run("repair", { aggressive: closed === false })}>{text.print.repair}</Button>

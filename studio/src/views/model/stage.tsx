@@ -2,7 +2,7 @@
 import { Box, Expand, Grid3x3, Home, Pause, Play, Scan, Camera as CameraIcon } from "lucide";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { cameraPath } from "../../api/look";
+import { cameraPath, lights } from "../../api/look";
 import type { LightPreset, MaterialPreset } from "../../api/types";
 import { fill, millimetres, text, whole } from "../../texts";
 import { IconButton } from "../../ui/button";
@@ -45,6 +45,11 @@ const STEP = Math.PI / 24;
 const KEYS: Record<string, [number, number, number?]> = {
   ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP], "+": [0, 0, 0.9], "=": [0, 0, 0.9], "-": [0, 0, 1.1],
 };
+
+/** The middle of the slider's thumb, which stays inside its track. */
+const THUMB_PX = 20;
+const edge = (split: number) => `calc(${THUMB_PX / 2}px + (100% - ${THUMB_PX}px) * ${split / 100})`;
+const share = (split: number, width: number) => (THUMB_PX / 2 + ((width - THUMB_PX) * split) / 100) / width;
 
 export function Stage({ url, compare = null, look, onLook, marks, upAxis = "y", onViewer, poster, children }: StageProps) {
   const host = useRef<HTMLDivElement>(null);
@@ -109,6 +114,9 @@ export function Stage({ url, compare = null, look, onLook, marks, upAxis = "y", 
   }, [viewer, look.mode, look.limits.minWallMm, look.limits.overhangDeg]);
   useEffect(() => void viewer?.setMaterial(look.material), [viewer, look.material]);
   useEffect(() => {
+    if (viewer && !look.light) void lights().then(({ studio }) => studio && onLook({ light: studio }), () => {});
+  }, [viewer]);
+  useEffect(() => {
     if (look.light) viewer?.setLight(look.light, look.background);
   }, [viewer, look.light, look.background, shown]);
   useEffect(() => viewer?.setGrid(grid), [viewer, grid]);
@@ -170,10 +178,11 @@ export function Stage({ url, compare = null, look, onLook, marks, upAxis = "y", 
           {(look.mode === "overhang" || look.mode === "thin") && <Legend mode={look.mode} limits={look.limits} painting={painting} />}
           {compare && (
             <div class="compare">
-              <span class="compare-name left">{text.viewer.before}</span>
-              <span class="compare-name right">{text.viewer.after}</span>
-              <input type="range" min={0} max={100} value={split} aria-label={text.viewer.compare} aria-valuetext={fill(text.viewer.compareAt, { n: split })} onInput={(event) => { setSplit(event.currentTarget.valueAsNumber); viewer.divide(event.currentTarget.valueAsNumber / 100); }} />
-              <span class="compare-line" style={{ left: `${split}%` }} />
+              <span class="compare-line" style={{ left: edge(split) }}>
+                <span class="compare-name">{text.viewer.before}</span>
+                <span class="compare-name">{text.viewer.after}</span>
+              </span>
+              <input type="range" min={0} max={100} value={split} aria-label={text.viewer.compare} aria-valuetext={fill(text.viewer.compareAt, { n: split })} onInput={(event) => { setSplit(event.currentTarget.valueAsNumber); viewer.divide(share(event.currentTarget.valueAsNumber, host.current!.clientWidth)); }} />
             </div>
           )}
         </>

@@ -1,5 +1,4 @@
 /** A model with everything one does with it: the viewer, and beside it details, look, print check and files. */
-import { Download, Info, Palette, Ruler } from "lucide";
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { MeshSource } from "../../api/meshes";
@@ -48,8 +47,8 @@ export function Workbench({ title, source: given, job: first, before: givenBefor
   }
 
   const tabs = [
-    ...(job ? [["details", text.tabs.details, Info] as const] : []),
-    ["look", text.tabs.look, Palette] as const, ["print", text.tabs.print, Ruler] as const, ["files", text.tabs.files, Download] as const,
+    ...(job ? [["details", text.tabs.details] as const] : []),
+    ["look", text.tabs.look] as const, ["print", text.tabs.print] as const, ["files", text.tabs.files] as const,
   ];
   return (
     <div class="workbench">

@@ -21,13 +21,15 @@ export default function System() {
         <div><h1>{text.views.system.title}</h1><p class="lead">{text.views.system.lead}</p></div>
         <a class="button plain" href="/docs"><Icon of={ExternalLink} /><span>{text.system.docs}</span></a>
       </header>
-      <div class="cards">
+      <div class="cards columns">
         <Server />
         <Work />
-        <Engines />
         <Device />
+        <Engines />
         <CacheCard />
         <Profiles />
+      </div>
+      <div class="cards">
         <Timings />
         <Models />
       </div>
