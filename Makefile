@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c const
 ARGS ?=
 TEST_PROCESSES ?= 2
 
-.PHONY: run test coverage soak bench bench-check gallery lint openapi docs install-ml install-onnx clean
+.PHONY: run test coverage soak bench bench-check gallery screenshots studio studio-check lint openapi docs install-ml install-onnx clean
 
 run: $(VENV)/.installed-run
 	@echo "orfeas needs nothing more. 'make test' adds the test tools and torch (the extra 'ml': a CPU or a CUDA build,"
@@ -45,6 +45,28 @@ gallery: $(VENV)/.installed-run
 	$(BIN)/python -m benchmarks.gallery_words
 	$(BIN)/python -m benchmarks.gallery_render
 	$(BIN)/python -m benchmarks.gallery_texture
+
+# Every view of the studio at three widths in both themes, to be looked at; ARGS=--docs replaces the README's.
+screenshots: $(VENV)/.installed-test node
+	$(BIN)/python -m benchmarks.screenshots $(ARGS)
+
+# The studio's page is built from studio/ and committed, so only those who change it need npm.
+studio: studio/node_modules/.installed
+	cd studio && npm run --silent build
+
+studio-check:
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory .studio-same; \
+	  else echo "npm is not installed: the studio is not built again to be compared with what is committed."; fi
+
+.PHONY: .studio-same
+.studio-same: studio/node_modules/.installed
+	@built=$$(mktemp -d) && trap 'rm -rf "$$built"' EXIT && cd studio && STUDIO_OUT="$$built" npm run --silent build \
+	  && diff -r "$$built" ../orfeas/static/studio \
+	  && echo "orfeas/static/studio is what studio/ makes." || { echo "run 'make studio' and commit what it writes." >&2; exit 1; }
+
+studio/node_modules/.installed: studio/package.json studio/package-lock.json
+	cd studio && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
@@ -91,7 +113,7 @@ $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e ".[lint,ml,onnx,test,postgres]"
 	@touch $(VENV)/.installed-run $(VENV)/.installed-test $@
 
-# The Khronos glTF validator and Playwright; without npm their tests are skipped and say so.
+# The Khronos glTF validator, Playwright and axe; without npm their tests are skipped and say so.
 .PHONY: node
 node:
 	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory node_modules/.installed; \

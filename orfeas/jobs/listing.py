@@ -77,7 +77,7 @@ def _keep(
     insert = upsert(connection, assets).values(
         tenant=tenant,
         id=asset["asset_id"],
-        kind=KINDS.get(asset["role"], "other"),
+        kind=_kind(asset),
         origin="job",
         mesh=mesh,
         created_at=now,
@@ -89,6 +89,11 @@ def _keep(
     connection.execute(
         insert.on_conflict_do_update(index_elements=["tenant", "id"], set_={"last_used_at": now, "expires_at": longer})
     )
+
+
+def _kind(asset: dict[str, Any]) -> str:
+    """A preview is a picture, or the mesh before it is coloured."""
+    return "mesh" if asset["media_type"].startswith("model/") else KINDS.get(asset["role"], "other")
 
 
 def _mesh_facts(measured: dict[str, Any] | None) -> dict[str, Any] | None:

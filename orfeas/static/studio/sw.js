@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "e801f8fc55cd9194";
+const VERSION = "c5f79c33156691cd";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CbNzuAGc.js","/static/studio/assets/batch-Srwnrpqs.js","/static/studio/assets/check-Cjcfhez7.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CSPEEut3.css","/static/studio/assets/index-iBFzGtVJ.js","/static/studio/assets/job-C3dPbg3J.js","/static/studio/assets/library-CGVWOvVz.js","/static/studio/assets/print-panel-CD9RblFJ.js","/static/studio/assets/system-hmSAyiOi.js","/static/studio/assets/three-BheVU22b.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-BIXOQQFK.js","/static/studio/assets/workbench-BMItr4WT.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-B1rsPy6P.js","/static/studio/assets/batch-CYn0QsiR.js","/static/studio/assets/check-LRD2UkhP.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CDcC0bVy.js","/static/studio/assets/index-Z0R_Upy_.css","/static/studio/assets/job-94-yWP8a.js","/static/studio/assets/library-D1FuaQky.js","/static/studio/assets/print-panel-U5-YdTn8.js","/static/studio/assets/system-CnNQNAwA.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-B9NrS9wa.js","/static/studio/assets/workbench-DkjYfCon.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

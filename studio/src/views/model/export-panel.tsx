@@ -19,28 +19,28 @@ import { ProgressLine } from "./progress";
 import { problemOfJob } from "./print-panel";
 
 /** Above this, a format is written when it is asked for, not to know its size. */
-const SIZES_UP_TO_BYTES = 20_000_000;
+const SIZES_UP_TO_BYTES = 5_000_000;
 
 export function ExportPanel({ source, job, viewer }: { source: MeshSource; job: Job | null; viewer: Viewer | null }) {
   const { value: server, problem } = useLoaded(capabilities, []);
   const record = useLoaded(async (signal) => (job ? await recordOf(job.id, signal) : null), [job?.id, job?.state]);
-  if (problem) return <ProblemNotice cause={problem} />;
-  if (!server) return <Skeleton lines={6} />;
-  const written = server.formats.filter(({ write, available }) => write && available);
-  const absent = server.formats.filter(({ available }) => !available);
+  const written = server?.formats.filter(({ write, available }) => write && available).sort((one, other) => rank(one, source) - rank(other, source)) ?? [];
+  const absent = server?.formats.filter(({ available }) => !available) ?? [];
   const made = job?.result?.assets.filter(({ role }) => role === "model") ?? [];
   const base = record.value?.download_url?.replace(/\.[^.]+(\.zip)?$/, "");
   const named = base && job?.type === "generation" ? (format: string) => `${base}.${format}` : null;
   const address = (format: string) => named?.(format) ?? `/api/v1/assets/${source.asset_id}/content?${format === source.format ? "" : `format=${format}&`}download=1`;
   const small = (made[0]?.size_bytes ?? 0) < SIZES_UP_TO_BYTES;
+  const addresses = written.map(({ format }) => address(format));
+  const sizes = useSizes(addresses, Object.fromEntries(made.map(({ format, size_bytes }) => [address(format), size_bytes])), small && (!job || record.value !== null));
+  if (problem) return <ProblemNotice cause={problem} />;
+  if (!server) return <Skeleton lines={6} />;
   return (
     <div class="panel">
       <section aria-label={text.export.title}>
         <h2>{text.export.title}</h2>
         <ul class="downloads">
-          {[...written].sort((one, other) => rank(one, source) - rank(other, source)).map((info, index) => (
-            <DownloadRow key={info.format} info={info} href={address(info.format)} known={made.find(({ format }) => format === info.format)?.size_bytes ?? null} measure={small ? index : null} />
-          ))}
+          {written.map((info) => <DownloadRow key={info.format} info={info} href={address(info.format)} bytes={sizes[address(info.format)]} pending={small} />)}
         </ul>
         {absent.length > 0 && <More title={text.export.absent}><ul class="plain-list">{absent.map(({ format, reason }) => <li key={format}><b>{format}</b> {reason}</li>)}</ul></More>}
       </section>
@@ -52,31 +52,36 @@ export function ExportPanel({ source, job, viewer }: { source: MeshSource; job: 
 
 const rank = ({ format }: FormatInfo, source: MeshSource) => (format === source.format ? -1 : ["glb", "stl", "3mf", "obj", "ply", "gltf", "off", "dae"].indexOf(format));
 
-function DownloadRow({ info, href, known, measure }: { info: FormatInfo; href: string; known: number | null; measure: number | null }) {
-  const [bytes, setBytes] = useState(known);
-  useEffect(() => {
-    setBytes(known);
-    if (known !== null || measure === null) return;
-    const stop = new AbortController();
-    // One after the other: each is written on the server for it.
-    const timer = setTimeout(() => {
-      send(href, { method: "HEAD", signal: stop.signal }).then((answer) => setBytes(Number(answer.headers.get("Content-Length"))), () => {});
-    }, measure * 150);
-    return () => {
-      clearTimeout(timer);
-      stop.abort();
-    };
-  }, [href]);
+function DownloadRow({ info, href, bytes, pending }: { info: FormatInfo; href: string; bytes: number | undefined; pending: boolean }) {
   return (
     <li>
       <a href={href} download class="download">
         <Icon of={Download} size={16} />
         <b>{info.format}</b>
         <span class="quiet">{word(text.export.formats, info.format)}</span>
-        <span class="download-size">{bytes ? size(bytes) : measure === null ? text.export.onDemand : "…"}</span>
+        <span class="download-size">{bytes ? size(bytes) : pending ? "…" : text.export.onDemand}</span>
       </a>
     </li>
   );
+}
+
+/** Sizes of the files by address: those that are known, and the others one after the other, as each is written for it. */
+function useSizes(addresses: readonly string[], known: Record<string, number>, wanted: boolean): Record<string, number> {
+  const [found, setFound] = useState<Record<string, number>>({});
+  useEffect(() => {
+    const stop = new AbortController();
+    async function measure(): Promise<void> {
+      for (const address of addresses) {
+        if (known[address] || stop.signal.aborted) continue;
+        const answer = await send(address, { method: "HEAD", signal: stop.signal });
+        const bytes = Number(answer.headers.get("Content-Length"));
+        setFound((now) => ({ ...now, [address]: bytes }));
+      }
+    }
+    if (wanted) measure().catch(() => {}); // without its size a file can still be fetched
+    return () => stop.abort();
+  }, [addresses.join(), wanted]);
+  return { ...found, ...known };
 }
 
 /** A picture or a turntable of the view on the screen, drawn by the server. */
