@@ -40,10 +40,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder), disk_reserve_mb=0) as server:
         chromium = shutil.which("chromium")
         assert chromium, "install chromium"
-        command = [
-            "node", str(DRIVER), str(ROOT / "node_modules"), chromium, server.url, str(ROOT / "tests" / "data"), str(OUT),
-        ]  # fmt: skip
-        subprocess.run(command, check=True)
+        folders = (str(ROOT / "tests" / "data"), str(OUT))
+        subprocess.run(["node", str(DRIVER), str(ROOT / "node_modules"), chromium, server.url, *folders], check=True)
     _write_turntable()
     if given.docs:
         _write_docs()

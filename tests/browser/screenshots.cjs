@@ -110,7 +110,7 @@ async function pictures(page) {
   await tab(page, "Words");
   await shoot(page, "assistant-words");
   await tab(page, "Code");
-  await page.getByLabel("Code", { exact: true }).fill("import os\n\ndef area(radius):\n    return 3.14 * radius ** 2\n");
+  await page.getByRole("textbox", { name: "Code", exact: true }).fill("import os\n\ndef area(radius):\n    return 3.14 * radius ** 2\n");
   await press(page, "Look over");
   await page.locator(".plain-list").waitFor({ timeout: LONG_MS });
   await shoot(page, "assistant-code");

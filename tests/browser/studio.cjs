@@ -338,7 +338,7 @@ const TASKS = {
     await page.locator(".answer").nth(1).waitFor({ timeout: LONG_MS });
     await inspect(page, report, "questions");
     await tab(page, "Code");
-    await page.getByLabel("Code", { exact: true }).fill("import os\n\ndef area(radius):\n    return radius\n");
+    await page.getByRole("textbox", { name: "Code", exact: true }).fill("import os\n\ndef area(radius):\n    return radius\n");
     await button(page, "Look over").click();
     await page.getByText("Score", { exact: false }).first().waitFor({ timeout: LONG_MS });
     report.findings = await page.locator(".plain-list").innerText();

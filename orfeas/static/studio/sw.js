@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "c5f79c33156691cd";
+const VERSION = "4484f6506a45f6b1";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-B1rsPy6P.js","/static/studio/assets/batch-CYn0QsiR.js","/static/studio/assets/check-LRD2UkhP.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CDcC0bVy.js","/static/studio/assets/index-Z0R_Upy_.css","/static/studio/assets/job-94-yWP8a.js","/static/studio/assets/library-D1FuaQky.js","/static/studio/assets/print-panel-U5-YdTn8.js","/static/studio/assets/system-CnNQNAwA.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-B9NrS9wa.js","/static/studio/assets/workbench-DkjYfCon.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-DHUV3N72.js","/static/studio/assets/batch-CY1VCfYI.js","/static/studio/assets/check-D0q-PrPz.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-BqL8gASK.js","/static/studio/assets/index-Cm-xdBEv.css","/static/studio/assets/job-DTY61p70.js","/static/studio/assets/library-CJiKBd_u.js","/static/studio/assets/print-panel-D1N2Bk2m.js","/static/studio/assets/system-Ct3zJNYN.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-DwR2HXu-.js","/static/studio/assets/workbench-hOhBDAn5.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

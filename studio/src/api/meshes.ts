@@ -41,14 +41,17 @@ export const analysisOf = (job: Job): Analysis | null =>
 
 let names: Promise<Map<string, string>> | null = null;
 
-/** What files were called when they were uploaded; of the last few hundred pictures, read at most once a minute. */
+/** What pictures were called when they were uploaded: the last few hundred are read at once, others when they are met. */
 export function pictureNames(): Promise<Map<string, string>> {
-  if (!names) {
-    names = call<{ items: Asset[] }>("/api/v1/assets?kind=image&limit=200").then(({ items }) => new Map(items.map(({ id, filename }) => [id, filename])));
-    names.catch(() => {});
-    setTimeout(() => (names = null), 60_000);
-  }
+  names ??= call<{ items: Asset[] }>("/api/v1/assets?kind=image&limit=200").then(({ items }) => new Map(items.map(({ id, filename }) => [id, filename])));
+  names.catch(() => (names = null));
   return names;
+}
+
+export async function pictureName(id: string): Promise<string> {
+  const known = await pictureNames();
+  if (!known.has(id)) known.set(id, (await assetOf(id)).filename);
+  return known.get(id)!;
 }
 
 export const assetOf = (id: string) => call<Asset>(`/api/v1/assets/${id}`);

@@ -20,7 +20,10 @@ const TURN_MS = 450;
 /** CSS defines 96 pixels to the inch. */
 const PIXELS_PER_MM = 96 / 25.4;
 const STEPS_MM = [1, 5, 10, 50, 100];
-const ENVIRONMENT = 0.45;
+/** Shares of lights as the presets say them, so that white stays below white. */
+const ENVIRONMENT = 0.28;
+const AMBIENT = 0.38;
+const LAMPS = 0.64;
 
 export interface Mark {
   points: Vector[];
@@ -152,12 +155,12 @@ export class Viewer {
 
   setLight(preset: LightPreset, background: boolean): void {
     this.lighting = preset;
-    this.ambient.intensity = preset.ambient_intensity * Math.PI * 0.6;
+    this.ambient.intensity = preset.ambient_intensity * Math.PI * AMBIENT;
     const [main, fill, back] = this.lamps;
     const radius = (this.model?.radius ?? 50) * 3;
     const place = (lamp: DirectionalLight, [x, y, z]: Vector, intensity: number) => {
       lamp.position.set(x, y, z).normalize().multiplyScalar(radius);
-      lamp.intensity = intensity * Math.PI * 0.8;
+      lamp.intensity = intensity * Math.PI * LAMPS;
     };
     place(main, preset.main_light_position, preset.main_light_intensity);
     place(fill, preset.fill_light_position, preset.fill_light_intensity);

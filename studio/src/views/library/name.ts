@@ -1,5 +1,5 @@
 /** What a job is called: its words, its file, or what kind of job it is. */
-import { pictureNames } from "../../api/meshes";
+import { pictureName } from "../../api/meshes";
 import type { Job } from "../../api/types";
 import { text, word } from "../../texts";
 import { useLoaded } from "../../ui/hooks";
@@ -23,7 +23,7 @@ const pictureOf = (job: Job): string | undefined => {
 
 export function useName(job: Job): string {
   const picture = pictureOf(job);
-  const { value } = useLoaded(async () => (picture ? ((await pictureNames()).get(picture) ?? null) : null), [picture]);
+  const { value } = useLoaded(async () => (picture ? await pictureName(picture) : null), [picture]);
   const file = value?.replace(/\.[a-z0-9]+$/i, "").replace(/[_-]+/g, " ");
   return givenName(job) ?? (file || word(text.types, job.type ?? "pending"));
 }
