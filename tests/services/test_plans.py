@@ -33,10 +33,10 @@ def changed(one, other):
 def test_a_glb_takes_every_stage_once():
     plan = generation_plan(GenerationRequest(), PICTURES)
     assert stages(plan) == [
-        "image.prepare", "shape.inflate", "shape.surface", "mesh.clean", "mesh.simplify", "mesh.scale", "mesh.texture",
-        "mesh.export", "mesh.verify", "render.preview",
+        "image.prepare", "shape.inflate", "shape.surface", "mesh.clean", "mesh.simplify", "mesh.scale", "mesh.export",
+        "mesh.texture", "mesh.export", "mesh.verify", "render.preview",
     ]  # fmt: skip
-    assert [output.filename for output in plan.outputs] == ["model.glb", "preview.png"]
+    assert [output.filename for output in plan.outputs] == ["model.glb", "preview.png", "untextured.glb"]
 
 
 def test_an_stl_carries_no_colour_so_nothing_is_textured():
@@ -57,7 +57,7 @@ def test_texture_none_leaves_the_photo_out_of_every_format():
 
 
 def test_a_textured_obj_is_a_zip():
-    (obj, _) = generation_plan(GenerationRequest(formats=("obj",)), PICTURES).outputs
+    obj = generation_plan(GenerationRequest(formats=("obj",)), PICTURES).outputs[0]
     assert obj.media_type == "application/zip"
 
 
