@@ -46,7 +46,7 @@ gallery: $(VENV)/.installed-run
 	$(BIN)/python -m benchmarks.gallery_render
 	$(BIN)/python -m benchmarks.gallery_texture
 
-# Every view of the studio at three widths in both themes, to be looked at; ARGS=--docs replaces the README's.
+# Every view of the studio at three widths in both themes, to be looked at; ARGS=--docs makes those of the README.
 screenshots: $(VENV)/.installed-test node
 	$(BIN)/python -m benchmarks.screenshots $(ARGS)
 

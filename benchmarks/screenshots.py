@@ -1,6 +1,6 @@
 """Pictures of every view of the studio at three widths in both themes, and a recorded turntable.
 
-`make screenshots` writes them to build/screenshots; with `--docs` those of the README are replaced as well.
+`make screenshots` writes them to build/screenshots; with `--docs` only those of the README are made and replaced.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLOURS = 96
 def main() -> None:
     """Start a server of its own, use it in Chromium, and write the pictures."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--docs", action="store_true", help="also replace the pictures of the README")
+    arguments.add_argument("--docs", action="store_true", help="only make and replace the pictures of the README")
     given = arguments.parse_args()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
@@ -40,8 +40,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder), disk_reserve_mb=0) as server:
         chromium = shutil.which("chromium")
         assert chromium, "install chromium"
-        folders = (str(ROOT / "tests" / "data"), str(OUT))
-        subprocess.run(["node", str(DRIVER), str(ROOT / "node_modules"), chromium, server.url, *folders], check=True)
+        rest = [str(ROOT / "tests" / "data"), str(OUT), *(["turntable"] if given.docs else [])]
+        subprocess.run(["node", str(DRIVER), str(ROOT / "node_modules"), chromium, server.url, *rest], check=True)
     _write_turntable()
     if given.docs:
         _write_docs()

@@ -1,6 +1,7 @@
-// Pictures of every view of the studio of a running server, at three widths and in both themes, for eyes.
-// Arguments: the node_modules folder, Chromium, the server's URL, the folder of test files, one for the pictures.
-const [modules, executablePath, base, data, folder] = process.argv.slice(2);
+// Pictures of every view of the studio of a running server, at three widths and in both themes, and a turntable.
+// Arguments: the node_modules folder, Chromium, the server's URL, the folder of test files, one for the pictures, and
+// 'turntable' where that alone is wanted.
+const [modules, executablePath, base, data, folder, only] = process.argv.slice(2);
 const { chromium } = require(modules + "/playwright-core");
 const { join } = require("path");
 const { QUIET, SOFTWARE_3D } = require("./common.cjs");
@@ -130,14 +131,19 @@ async function pictures(page) {
   await page.context().setOffline(false);
 }
 
-// Frames of a whole turn of the newest model, as the viewer draws them.
+// Frames of a whole turn of a model, as the viewer draws them.
 async function turntable(page) {
-  await page.setViewportSize({ width: 1500, height: 900 });
-  await go(page, "library");
+  await page.setViewportSize({ width: 1440, height: 860 });
   await page.addInitScript(() => addEventListener("viewer", (event) => (window.viewer = event.detail)));
+  await go(page, "");
   await page.reload();
-  await page.locator(".job-card a", { hasText: "mug" }).last().click();
+  await page.locator("#photo").setInputFiles(join(data, "mug.png"));
+  await page.getByRole("slider", { name: "Quality" }).fill("8");
+  await page.locator(".forecast svg").waitFor();
+  await page.getByRole("button", { name: "Make the model" }).click();
   await shown(page);
+  await tab(page, "Print");
+  await page.locator(".verdict").waitFor({ timeout: LONG_MS });
   await page.waitForTimeout(1500);
   await page.screenshot({ path: join(folder, "studio.png") });
   await page.addStyleTag({ content: ".stage > :not(.stage-canvas) { visibility: hidden }" }).catch(() => {});
@@ -157,7 +163,7 @@ async function turntable(page) {
   try {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
     page.setDefaultTimeout(60_000);
-    await pictures(page);
+    if (only !== "turntable") await pictures(page);
     await turntable(page);
   } finally {
     await browser.close();

@@ -15,7 +15,7 @@ import trimesh
 from tests.serving import Server
 
 DRIVER = Path(__file__).with_name("pages.cjs")
-LIMIT_S = 180.0
+LIMIT_S = 300.0
 
 
 def node_modules() -> Path | None:

@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "4484f6506a45f6b1";
+const VERSION = "13ba8444d18eb8db";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-DHUV3N72.js","/static/studio/assets/batch-CY1VCfYI.js","/static/studio/assets/check-D0q-PrPz.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-BqL8gASK.js","/static/studio/assets/index-Cm-xdBEv.css","/static/studio/assets/job-DTY61p70.js","/static/studio/assets/library-CJiKBd_u.js","/static/studio/assets/print-panel-D1N2Bk2m.js","/static/studio/assets/system-Ct3zJNYN.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-DwR2HXu-.js","/static/studio/assets/workbench-hOhBDAn5.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-BM2KuOq8.js","/static/studio/assets/batch-C8qV7vG6.js","/static/studio/assets/check-CTH25Wjx.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-Cm-xdBEv.css","/static/studio/assets/index-CoyaD-LH.js","/static/studio/assets/job-xrmpSNn9.js","/static/studio/assets/library-ke8qRVwX.js","/static/studio/assets/print-panel-C4cOjIEe.js","/static/studio/assets/system-CC30b0tz.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-Dw-7_1wn.js","/static/studio/assets/workbench-2xqAz01-.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

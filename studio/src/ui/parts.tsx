@@ -57,12 +57,14 @@ export function wordsOf(cause: unknown): Words & { detail: string | null; proble
 export function ProblemNotice({ cause, onRetry }: { cause: unknown; onRetry?: () => void }) {
   const { title, advice, detail, problem } = wordsOf(cause);
   const near = Object.entries(problem.body.near ?? {});
+  const unknown = problem.body.unrecognized_words?.filter((one) => !problem.body.near?.[one]) ?? [];
   return (
     <Notice tone="bad" title={title} live>
       {detail && <p>{detail}</p>}
+      {unknown.length > 0 && <p>{fill(text.common.unknown, { words: unknown.join(", ") })}</p>}
       {near.length > 0 && (
         <ul>
-          {near.map(([unknown, known]) => <li key={unknown}>{fill(text.common.near, { word: unknown, known: known.join(", ") })}</li>)}
+          {near.map(([strange, known]) => <li key={strange}>{fill(text.common.near, { word: strange, known: known.join(", ") })}</li>)}
         </ul>
       )}
       {advice && <p>{advice}</p>}

@@ -7,7 +7,7 @@ import type { MaterialPreset, Vector } from "../api/types";
 
 /** glTF counts metres. */
 const MILLIMETRES = 1000;
-const CLAY = "#b9bfba";
+const CLAY = "#98a29c";
 
 export interface Part {
   mesh: Mesh;

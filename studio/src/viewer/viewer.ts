@@ -315,9 +315,12 @@ export class Viewer {
     place.theta += around;
     place.phi = Math.min(Math.PI - 0.01, Math.max(0.01, place.phi + up));
     place.radius = Math.min(this.controls.maxDistance, Math.max(this.controls.minDistance, place.radius * nearer));
-    if (this.camera === this.flat) this.flat.zoom /= nearer;
+    if (this.camera === this.flat && nearer !== 1) {
+      this.flat.zoom /= nearer;
+      this.flat.updateProjectionMatrix();
+    }
     this.camera.position.setFromSpherical(place).add(this.controls.target);
-    this.resize();
+    this.draw();
   }
 
   private use(camera: PerspectiveCamera | OrthographicCamera): void {
@@ -432,6 +435,11 @@ export class Viewer {
       frames += 1;
     }
     return (frames * 1000) / (performance.now() - start);
+  }
+
+  /** Triangles of the last frame. */
+  get drawn(): number {
+    return this.renderer.info.render.triangles;
   }
 
   picture(): Promise<Blob | null> {

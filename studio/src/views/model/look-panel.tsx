@@ -27,8 +27,11 @@ export function LookPanel(props: PanelProps) {
   );
 }
 
-const hex = ([r, g, b]: readonly number[]) => `#${[r, g, b].map((part) => Math.round((part ?? 0) * 255).toString(16).padStart(2, "0")).join("")}`;
-const rgb = (colour: string) => [1, 3, 5].map((at) => Math.round((parseInt(colour.slice(at, at + 2), 16) / 255) * 1000) / 1000) as [number, number, number];
+// Colours of materials are shares of light, as in glTF; those of the page are sRGB codes (IEC 61966-2-1).
+const encoded = (light: number) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+const decoded = (code: number) => (code <= 0.04045 ? code / 12.92 : ((code + 0.055) / 1.055) ** 2.4);
+const hex = ([r, g, b]: readonly number[]) => `#${[r, g, b].map((part) => Math.round(encoded(part ?? 0) * 255).toString(16).padStart(2, "0")).join("")}`;
+const rgb = (colour: string) => [1, 3, 5].map((at) => Math.round(decoded(parseInt(colour.slice(at, at + 2), 16) / 255) * 1000) / 1000) as [number, number, number];
 
 function MaterialPart({ look, onLook }: PanelProps) {
   const { value: known, problem } = useLoaded(materials, []);
