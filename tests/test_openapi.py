@@ -29,7 +29,7 @@ from orfeas.jobs.inprocess import LocalWorker
 from orfeas.jobs.wakeups import LocalWakeups
 from orfeas.routes import BLUEPRINTS, examples
 from orfeas.routes.context import is_v1
-from orfeas.routes.document import document_text, documented_examples, first_success, openapi_document
+from orfeas.routes.document import METHODS, document_text, documented_examples, first_success, openapi_document
 from orfeas.services import Services, build_services
 from orfeas.storage.tables import workers
 from tests.llm_endpoint import Endpoint
@@ -322,6 +322,44 @@ def test_the_example_request_gets_the_documented_answer(world: World, operation_
     if response.mimetype == JSON:
         _validate(world, operation, content[JSON], response.get_json(), found["path"])
     world.worker.drain()
+
+
+def test_a_documented_wait_is_read_before_anything_else(world: World, document: dict[str, Any]) -> None:
+    waiting = [
+        (path, method)
+        for path, item in document["paths"].items()
+        for method in METHODS
+        if {"wait", "Prefer"} <= {found.get("name") for found in item.get(method, {}).get("parameters", ())}
+    ]
+    assert len(waiting) >= 45
+    for path, method in waiting:
+        url = re.sub(r"{[^}]+}", "none", path)
+        for asked in ({"query_string": {"wait": 61}}, {"headers": {"Prefer": "respond-async, wait=61"}}):
+            refused = world.client.open(url, method=method.upper(), **asked)
+            assert refused.status_code == (422 if is_v1(path) else 400), path
+            assert [error["pointer"] for error in refused.get_json()["errors"]] == ["/wait"], path
+
+
+def test_only_v1_says_that_it_takes_no_further_members(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    closed = {True: 0, False: 0}
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            for name in _reached(item.get(method, {}).get("requestBody", {}), schemas):
+                closed[is_v1(path)] += schemas[name].get("additionalProperties") is False
+    assert closed[True] > 30
+    assert closed[False] == 0
+
+
+def _reached(body: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
+    """The names of all schemas that a body is made of."""
+    found: set[str] = set()
+    texts = [json.dumps(body)]
+    while texts:
+        named = set(re.findall(r"#/components/schemas/(\w+)", texts.pop())) - found
+        found |= named
+        texts += [json.dumps(schemas[name]) for name in named]
+    return found
 
 
 def _validate(world: World, operation: dict[str, Any], content: dict[str, Any], answer: Any, path: str) -> None:

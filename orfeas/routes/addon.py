@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 
-from orfeas.errors import QueueFullError, ResultFailedError, rebuilt
+from orfeas.errors import QueueFullError, ResultFailedError, ResultNotReadyError, rebuilt
 from orfeas.jobs.events import wait_final
 from orfeas.jobs.views import JobState, JobView
 from orfeas.routes.body import compatible_body, warn
@@ -19,6 +19,7 @@ from orfeas.routes.examples import JOB_ID, PHOTO_TEXT, example
 from orfeas.routes.generation.v1 import PROBLEMS as GENERATION_PROBLEMS
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.addon import FACES, AddonSchema, AddonStatusSchema, SentSchema
+from orfeas.routes.waiting import wait_seconds, waits
 from orfeas.services.addon import wrong
 from orfeas.services.generation import StoredFile
 
@@ -30,9 +31,13 @@ blp = Blueprint("addon", __name__, description="The paths that existing Hunyuan3
 
 
 @blp.post("/generate")
+@waits("as long as the job runs")
 @compatible_body(blp, AddonSchema)
 @blp.response(200, content_type="model/gltf-binary", description="The model's file.")
-@problems(blp, *PROBLEMS, "stage_crashed", "stage_timeout", "stage_memory", "empty_surface", "deadline_exceeded")
+@problems(
+    blp, *PROBLEMS, "stage_crashed", "stage_timeout", "stage_memory", "empty_surface", "deadline_exceeded",
+    "result_not_ready",
+)  # fmt: skip
 @example(request=SAMPLE)
 def generate(params: dict[str, Any]) -> Response:
     """Make a model and answer with its file; waits for it."""
@@ -41,7 +46,8 @@ def generate(params: dict[str, Any]) -> Response:
         if not granted:
             raise QueueFullError("Too many requests wait for an answer; use /send, or try again.", retry_after=5)
         job = _created(params)
-        job = wait_final(found.jobs_engine.get, found.notifier, caller(), job.id, float(found.config.job_timeout_s))
+        wait_s = wait_seconds(float(found.config.job_timeout_s))
+        job = wait_final(found.jobs_engine.get, found.notifier, caller(), job.id, wait_s)
         file = _file_of(job)
     answer = send_blob(file.blob, file.media_type, filename=file.filename, attachment=True, cache_control="no-store")
     answer.headers["X-Job-ID"] = job.id
@@ -106,6 +112,8 @@ def _file_of(job: JobView) -> StoredFile:
     run = job.latest
     if run is not None and job.state is JobState.FAILED and run.error:
         raise rebuilt({**run.error, "job_id": job.id})
+    if not job.state.final:
+        raise ResultNotReadyError("The job goes on; ask /status/{uid} with its id.", job_id=job.id, retry_after=2)
     if job.state is not JobState.SUCCEEDED:
         raise ResultFailedError(f"The job is {job.state}; send the picture again.", job_id=job.id)
     found: StoredFile = services().jobs.result(caller(), job, None, lambda waiting: waiting)

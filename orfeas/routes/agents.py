@@ -34,7 +34,7 @@ from orfeas.routes.schemas.agents import (
 from orfeas.routes.schemas.common import rfc3339
 from orfeas.routes.schemas.generation import v1_options
 from orfeas.routes.schemas.jobs import JobSchema
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.agents import GoalRequest, Task
 from orfeas.services.generation import Options
 
@@ -99,6 +99,7 @@ def submit_task(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/agents/intelligent-generation")
+@waits(WAIT_S)
 @compatible_body(blp, IntelligentGenerationSchema, files=("image",), json_too=False)
 @blp.response(200, IntelligentlyGeneratedSchema)
 @blp.alt_response(202, schema=IntelligentlyGeneratedSchema, success=True, description="It is still at work.")
@@ -154,6 +155,7 @@ def message_stats() -> Response:
 
 @blp.post("/api/v1/agents/runs")
 @idempotent
+@waits()
 @v1_body(blp, AgentRunSchema, files=("image",))
 @blp.response(202, JobSchema)
 @blp.alt_response(200, schema=JobSchema, description="It ended while the client waited.")

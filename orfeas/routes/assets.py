@@ -28,7 +28,7 @@ from orfeas.routes.schemas.assets import (
     UploadSourceSchema,
     asset_document,
 )
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 
 CONVERSION_WAIT_S = 30.0
 PNG = "image/png"
@@ -49,6 +49,7 @@ _BODY = {
 
 @blp.post("/api/v1/uploads")
 @idempotent
+@waits()
 @blp.doc(requestBody=_BODY)
 @blp.response(201, AssetSchema)
 @blp.alt_response(200, schema=AssetSchema, description="The tenant has this file already.")
@@ -104,6 +105,7 @@ def delete(asset_id: str) -> None:
 
 
 @blp.get(f"{ASSETS}/<asset_id>/content")
+@waits(CONVERSION_WAIT_S)
 @query_args(blp, ContentQuerySchema)
 @blp.response(200, content_type="application/octet-stream", description="The bytes, with Range.")
 @blp.alt_response(206, description="The part that was asked for.", success=True)
@@ -123,6 +125,7 @@ def content(query: dict[str, Any], asset_id: str) -> Response:
 
 
 @blp.get(f"{ASSETS}/<asset_id>/preview")
+@waits(CONVERSION_WAIT_S)
 @query_args(blp, PreviewQuerySchema)
 @blp.response(200, content_type=PNG, description="A picture of the file.")
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)

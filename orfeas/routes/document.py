@@ -20,6 +20,7 @@ from orfeas.routes.context import is_v1
 from orfeas.routes.examples import PLACEHOLDERS
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from orfeas.routes.problems import MEDIA_TYPE, status_of
+from orfeas.routes.waiting import parameters as waiting_parameters
 
 RELATIONS: dict[str, dict[str, Any]] = {
     "Source": {"minProperties": 1, "maxProperties": 1},
@@ -35,7 +36,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 DESCRIPTION = (
     "A photo becomes a watertight, textured 3D model. Two surfaces share all jobs and files: the compatible one, "
     "which existing clients use unchanged, and the resource API below `/api/v1`. Every error is a problem (RFC 9457); "
-    "`/problems/{slug}` says what each means."
+    "`/problems/{slug}` says what each means. Words of an enumeration are taken in any case."
 )
 
 
@@ -112,6 +113,9 @@ def _complete(operation: dict[str, Any], path: str, endpoint: str) -> None:
     if operation.pop("x-idempotent", False):
         operation.setdefault("parameters", []).append(dict(IDEMPOTENCY_KEY))
         codes = [*codes, "idempotency_in_flight", "idempotency_mismatch"]
+    if (unasked := operation.pop("x-waits", None)) is not None:
+        operation.setdefault("parameters", []).extend(waiting_parameters(unasked))
+        codes = ["invalid_request", *codes]
     if "requestBody" in operation:
         codes = ["bad_request", "invalid_request", "too_large", *codes]
         if is_v1(path):
@@ -196,14 +200,35 @@ def first_success(operation: Mapping[str, Any]) -> str:
 
 
 def _open_answers(document: dict[str, Any]) -> None:
-    """Say what holds for clients: only v1 requests refuse unknown members, and a default of null is none."""
-    closed: set[str] = set()
-    for path, item in document["paths"].items():
-        for _, operation in _operations(item):
-            if is_v1(path):
-                closed |= _references(operation.get("requestBody", {}), document["components"]["schemas"])
-    for name, schema in document["components"]["schemas"].items():
+    """Say what holds for clients: only v1 requests refuse unknown members, and a default of null is none.
+
+    What both surfaces take has an open copy for the compatible one.
+    """
+    schemas = document["components"]["schemas"]
+    bodies = [
+        (is_v1(path), operation["requestBody"])
+        for path, item in document["paths"].items()
+        for _, operation in _operations(item)
+        if "requestBody" in operation
+    ]
+    closed = set().union(*(_references(body, schemas) for v1, body in bodies if v1))
+    opened = set().union(*(_references(body, schemas) for v1, body in bodies if not v1))
+    copies = {name: f"Compatible{name}" for name in sorted(closed & opened)}
+    schemas |= {copies[name]: deepcopy(schemas[name]) for name in copies}
+    for value in (*(body for v1, body in bodies if not v1), *(schemas[copies.get(name, name)] for name in opened)):
+        _point(value, copies)
+    for name, schema in schemas.items():
         _tidy(schema, keep_closed=name in closed)
+
+
+def _point(value: Any, renamed: Mapping[str, str]) -> None:
+    """Let references lead to renamed schemas."""
+    if isinstance(value, dict):
+        name = str(value.get("$ref", "")).rpartition("/")[2]
+        if name in renamed:
+            value["$ref"] = f"#/components/schemas/{renamed[name]}"
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _point(member, renamed)
 
 
 def _plain_forms(document: dict[str, Any]) -> None:

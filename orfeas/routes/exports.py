@@ -17,6 +17,7 @@ from orfeas.routes.problems import problems
 from orfeas.routes.schemas.exports import ExportFormatsSchema, ExportSchema
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.sources import SOURCE_PROBLEMS, input_of
+from orfeas.routes.waiting import waits
 from orfeas.services.plans.meshes import MeshRequest
 
 blp = Blueprint("exports", __name__, description="Formats, and files for game engines and pages.")
@@ -42,6 +43,7 @@ def formats() -> Response:
 
 @blp.post(EXPORTS)
 @idempotent
+@waits()
 @v1_body(blp, ExportSchema, files=("input",))
 @blp.response(202, JobSchema)
 @problems(

@@ -30,7 +30,7 @@ from orfeas.routes.schemas.jobs import (
     job_document,
 )
 from orfeas.routes.streams import JobStream
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.jobs import retry_after_s
 
 CONVERSION_WAIT_S = 30.0
@@ -52,6 +52,7 @@ def list_jobs(query: dict[str, Any]) -> Response:
 
 
 @blp.get(f"{JOBS}/<job_id>")
+@waits()
 @blp.response(200, JobSchema)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found", "invalid_request")
@@ -82,6 +83,7 @@ def cancel(job_id: str) -> Response:
 
 @blp.post(f"{JOBS}/<job_id>/retry")
 @idempotent
+@waits()
 @blp.response(202, JobSchema)
 @problems(
     blp,
@@ -102,6 +104,7 @@ def retry(job_id: str) -> Response:
 
 @blp.post(f"{JOBS}/<job_id>/derive")
 @idempotent
+@waits()
 @v1_body(blp, DeriveSchema)
 @blp.response(202, JobSchema)
 @problems(
@@ -135,6 +138,7 @@ def events(query: dict[str, Any], job_id: str) -> Response:
 
 
 @blp.get(f"{JOBS}/<job_id>/result")
+@waits("0 for the job, 30 for a conversion")
 @query_args(blp, ResultQuerySchema)
 @blp.response(200, content_type="application/octet-stream", description="The main file, with Range.")
 @blp.alt_response(206, description="The part that was asked for.", success=True)
@@ -176,7 +180,11 @@ def queue() -> Response:
 
 def created(job: JobView) -> Response:
     """The answer that made a job: 202, or 200 once it is final; waits as long as the client asks."""
-    job = finish(caller(), job, wait_seconds())
+    return stands(finish(caller(), job, wait_seconds()))
+
+
+def stands(job: JobView) -> Response:
+    """The answer that made a job, as the job is now."""
     response = _answer(job, 200 if job.state.final else 202)
     response.headers["Location"] = f"{JOBS}/{job.id}"
     return response

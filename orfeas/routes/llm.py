@@ -38,7 +38,7 @@ from orfeas.routes.schemas.llm import (
     OrchestrateSchema,
     StillWorkingSchema,
 )
-from orfeas.routes.waiting import wait_seconds
+from orfeas.routes.waiting import wait_seconds, waits
 from orfeas.services.llm import analysis_of, capabilities_of, orchestration_of
 
 BODY_BYTES = 256_000
@@ -140,6 +140,7 @@ def code_generate(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/llm/orchestrate")
+@waits("as long as the job runs")
 @compatible_body(blp, OrchestrateSchema)
 @blp.response(200, OrchestratedSchema)
 @blp.alt_response(202, schema=StillWorkingSchema, success=True)
@@ -173,6 +174,7 @@ def orchestrate(params: dict[str, Any]) -> tuple[Response, int]:
 
 
 @blp.post("/api/llm/analyze-code")
+@waits("as long as the job runs")
 @compatible_body(blp, AnalyzeCodeSchema)
 @blp.response(200, CodeAnalysisSchema)
 @blp.alt_response(202, schema=StillWorkingSchema, success=True)

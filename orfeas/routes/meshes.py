@@ -27,6 +27,7 @@ from orfeas.routes.schemas.meshes import (
 )
 from orfeas.routes.schemas.renders import RenderMeshSchema, TurntableMeshSchema
 from orfeas.routes.sources import SOURCE_PROBLEMS, input_of, stored
+from orfeas.routes.waiting import waits
 from orfeas.services.plans.meshes import MeshRequest
 from orfeas.services.plans.renders import camera_members, material_members
 
@@ -42,6 +43,7 @@ INPUT = {"input": {"asset_id": MODEL_ASSET_ID}}
 
 @blp.post(f"{MESHES}/analyze")
 @idempotent
+@waits()
 @v1_body(blp, AnalyzeMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -53,6 +55,7 @@ def analyze(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/repair")
 @idempotent
+@waits()
 @v1_body(blp, RepairMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -64,6 +67,7 @@ def repair(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/simplify")
 @idempotent
+@waits()
 @v1_body(blp, SimplifyMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -75,6 +79,7 @@ def simplify(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/optimize")
 @idempotent
+@waits()
 @v1_body(blp, OptimizeMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -86,6 +91,7 @@ def optimize(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/orient")
 @idempotent
+@waits()
 @v1_body(blp, OrientMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -97,6 +103,7 @@ def orient(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/hollow")
 @idempotent
+@waits()
 @v1_body(blp, HollowMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS, "open_mesh")
@@ -108,6 +115,7 @@ def hollow(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/convert")
 @idempotent
+@waits()
 @v1_body(blp, ConvertMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -119,6 +127,7 @@ def convert(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/texture")
 @idempotent
+@waits()
 @v1_body(blp, TextureMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS)
@@ -131,6 +140,7 @@ def texture(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/render")
 @idempotent
+@waits()
 @v1_body(blp, RenderMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS, "invalid_name")
@@ -142,6 +152,7 @@ def render(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MESHES}/turntable")
 @idempotent
+@waits()
 @v1_body(blp, TurntableMeshSchema, files=PART)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS, "invalid_name")

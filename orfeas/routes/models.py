@@ -16,7 +16,7 @@ from orfeas.routes.conditional import with_etag
 from orfeas.routes.context import caller, services
 from orfeas.routes.examples import LOADABLE_MODEL_ID, MODEL_FOLDER, MODEL_ID, RELEASED_MODEL_ID, example
 from orfeas.routes.idempotency import idempotent
-from orfeas.routes.jobs import created
+from orfeas.routes.jobs import created, stands
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.schemas.models import (
@@ -31,7 +31,7 @@ from orfeas.routes.schemas.models import (
     cache_status_document,
     model_document,
 )
-from orfeas.routes.waiting import LONGEST_S, finish, wait_seconds
+from orfeas.routes.waiting import LONGEST_S, finish, wait_seconds, waits
 from orfeas.services.devices import MEGABYTE
 from orfeas.services.models.commands import raise_failure
 
@@ -113,6 +113,7 @@ def delete(model_id: str) -> None:
 
 @blp.post(f"{MODELS}/<model:model_id>/pull")
 @idempotent
+@waits()
 @v1_body(blp, PullSchema)
 @blp.response(202, JobSchema)
 @problems(blp, "forbidden", "model_unknown", "capability_missing", "queue_full", "disk_full")
@@ -124,6 +125,7 @@ def pull(params: dict[str, Any], model_id: str) -> Response:
 
 @blp.post(f"{MODELS}/<model:model_id>/verify")
 @idempotent
+@waits()
 @blp.response(202, JobSchema)
 @problems(blp, "forbidden", "model_unknown", "model_unavailable", "queue_full", "disk_full")
 @example(path={"model_id": MODEL_ID})
@@ -148,6 +150,7 @@ def acknowledge(params: dict[str, Any], model_id: str) -> Response:
 
 @blp.post(f"{MODELS}/<model:model_id>/load")
 @idempotent
+@waits(LONGEST_S)
 @blp.response(200, ModelSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)
 @problems(blp, *COMMAND, "model_unavailable", "licence_territory", "licence_unacknowledged", "gpu_memory")
@@ -159,6 +162,7 @@ def load(model_id: str) -> Response:
 
 @blp.post(f"{MODELS}/<model:model_id>/unload")
 @idempotent
+@waits(LONGEST_S)
 @blp.response(200, ModelSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)
 @problems(blp, *COMMAND, "model_in_use")
@@ -170,6 +174,7 @@ def unload(model_id: str) -> Response:
 
 @blp.post(f"{MODELS}/swap")
 @idempotent
+@waits(LONGEST_S)
 @v1_body(blp, SwapSchema)
 @blp.response(200, ModelSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)
@@ -184,6 +189,7 @@ def swap(params: dict[str, Any]) -> Response:
 
 @blp.post(f"{MODELS}/clear-cache")
 @idempotent
+@waits(LONGEST_S)
 @v1_body(blp, ClearModelsSchema)
 @blp.response(200, FreedSchema)
 @blp.alt_response(202, schema=JobSchema, description=STILL)
@@ -195,7 +201,7 @@ def clear_cache(params: dict[str, Any]) -> Response:
     if freed.job is not None:
         job = finish(caller(), freed.job, wait_seconds(LONGEST_S))
         if not job.state.final:
-            return created(job)
+            return stands(job)
         raise_failure(job)
         freed = replace(freed, job=job)
     return jsonify(freed_vram_mb=round(freed.device_bytes / MEGABYTE, 3), freed_bytes=freed.disk_bytes)
@@ -206,7 +212,7 @@ def _commanded(job: JobView) -> Response:
     job = finish(caller(), job, wait_seconds(LONGEST_S))
     if job.state is not JobState.SUCCEEDED or job.latest is None:
         raise_failure(job)
-        return created(job)
+        return stands(job)
     return jsonify(model_document(services().models.get(caller(), job.latest.request["model_id"], hashing=False)))
 
 

@@ -31,7 +31,7 @@ from orfeas.routes.schemas.scenes import (
     scene_document,
 )
 from orfeas.routes.sources import SOURCE_PROBLEMS, input_of
-from orfeas.routes.waiting import finish
+from orfeas.routes.waiting import finish, waits
 from orfeas.services.scenes import Scene
 
 ONE = "/api/v1/scene"
@@ -184,6 +184,7 @@ def lay_out_alias(params: dict[str, Any], scene_id: str) -> Response:
 
 @blp.post(f"{SCENES}/<scene_id>/export")
 @idempotent
+@waits()
 @v1_body(blp, ExportSceneSchema)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS, "queue_full", "asset_gone", "file_not_found", "unsupported_media_type")
@@ -195,6 +196,7 @@ def export(params: dict[str, Any], scene_id: str) -> Response:
 
 @blp.post(f"{ONE}/<scene_id>/export")
 @idempotent
+@waits()
 @v1_body(blp, ExportSceneSchema)
 @blp.response(202, JobSchema)
 @problems(blp, *PROBLEMS, "queue_full", "asset_gone", "file_not_found", "unsupported_media_type")

@@ -32,7 +32,7 @@ from orfeas.routes.schemas.stl import (
     StlStartedSchema,
 )
 from orfeas.routes.stl_samples import ANALYZED, OPTIMIZED, REPAIRED, SIMPLIFIED, STARTED
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.mesh_reports import analysis, compatible_members
 from orfeas.services.plans.meshes import MeshRequest
 
@@ -50,6 +50,7 @@ BOTH = "target_reduction has no effect beside a number of faces."
 
 
 @blp.post("/api/stl/analyze")
+@waits(limits.STL_WAIT_S)
 @compatible_body(blp, StlAnalyzeSchema, files=FILE)
 @blp.response(200, StlAnalysisSchema)
 @blp.alt_response(202, schema=StlStartedSchema, example=STARTED, description=STILL)
@@ -61,6 +62,7 @@ def analyze(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/stl/repair")
+@waits(limits.STL_WAIT_S)
 @query_args(blp, StlQuerySchema)
 @compatible_body(blp, StlRepairSchema, files=FILE)
 @blp.response(200, StlRepairedSchema)
@@ -73,6 +75,7 @@ def repair(query: dict[str, Any], params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/stl/optimize")
+@waits(limits.STL_WAIT_S)
 @query_args(blp, StlQuerySchema)
 @compatible_body(blp, StlOptimizeSchema, files=FILE)
 @blp.response(200, StlOptimizedSchema)
@@ -86,6 +89,7 @@ def optimize(query: dict[str, Any], params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/stl/simplify")
+@waits(limits.STL_WAIT_S)
 @query_args(blp, StlQuerySchema)
 @compatible_body(blp, StlSimplifySchema, files=FILE)
 @blp.response(200, StlSimplifiedSchema)

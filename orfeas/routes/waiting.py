@@ -1,28 +1,71 @@
-"""`Prefer: wait=N` and `?wait=N` (RFC 7240)."""
+"""`Prefer: wait=N` and `?wait=N` (RFC 7240): `@waits` on a view that takes them, `wait_seconds` where it waits."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import g, request
 
+from orfeas.domain import limits
 from orfeas.domain.caller import Caller
 from orfeas.errors import InvalidRequestError
 from orfeas.jobs.events import wait_final
 from orfeas.jobs.views import JobView
 from orfeas.routes.context import services
+from orfeas.routes.examples import annotate
 
-LONGEST_S = 60.0
+View = TypeVar("View", bound=Callable[..., Any])
+
+LONGEST_S = limits.WAIT_S[1]
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9.]{1,12})\"?\s*(?=[,;]|$)", re.IGNORECASE)
 
 
+def waits(unasked: float | str = 0.0) -> Callable[[View], View]:
+    """Take `wait` and document it. Goes right below the route decorator and `@idempotent`.
+
+    It is read before anything else, so that a wrong one is refused even where the answer is there already. `unasked`
+    tells for how many seconds the view waits if the client says nothing.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            g.wait_s = _asked()
+            return view(*args, **kwargs)
+
+        annotate(wrapper, "x-waits", unasked if isinstance(unasked, str) else f"{unasked:g}")
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def parameters(unasked: str) -> list[dict[str, Any]]:
+    """What the document says of an operation that waits."""
+    told = f"How many seconds to wait for the job at most; {unasked} where neither this nor Prefer is given."
+    seconds = {"type": "number", "minimum": limits.WAIT_S[0], "maximum": LONGEST_S}
+    same = "`wait=N` is the same as the parameter wait, which goes first (RFC 7240). Other preferences are ignored."
+    return [
+        {"in": "query", "name": "wait", "description": told, "schema": seconds},
+        {"in": "header", "name": "Prefer", "description": same, "schema": {"type": "string"}},
+    ]
+
+
 def wait_seconds(default: float = 0.0) -> float:
-    """How long the client will wait, 0 to 60 s; `default` if it does not say. The header is then acknowledged."""
-    asked = request.args.get("wait")
+    """How long the client of a view with `@waits` will wait, 0 to 60 s; `default` if it does not say."""
+    asked: float | None = g.wait_s
+    return default if asked is None else asked
+
+
+def _asked() -> float | None:
+    """What the query says, else the header, which is then acknowledged."""
+    asked = request.args.getlist("wait")
     found = _WAIT.search(request.headers.get("Prefer", ""))
-    if asked is None and found is None:
-        return default
-    value = _seconds(asked if asked is not None else found.group(1) if found else "")
+    if not asked and found is None:
+        return None
+    value = _seconds(",".join(asked) if asked else found.group(1) if found else "")
     if found is not None:
         g.preference_applied = f"wait={value:g}"
     return value

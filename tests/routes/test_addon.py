@@ -41,6 +41,19 @@ def test_a_picture_is_answered_with_the_file_itself(client, kind):
     assert "X-Orfeas-Warnings" not in answer.headers  # defaults that have no effect are nobody's wish
 
 
+def test_who_will_not_wait_is_told_the_job_that_goes_on(client):
+    body = {**QUICK, "octree_resolution": 103}
+    refused = client.post("/generate", json=body, headers={"Prefer": "wait=0"})
+    assert refused.status_code == 404
+    assert refused.headers["Preference-Applied"] == "wait=0"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["code"] == "result_not_ready"
+    job = client.get(f"/api/v1/jobs/{refused.json()['job_id']}?wait=60").json()
+    assert job["state"] == "succeeded"
+    again = client.post("/generate?wait=0", json=body)
+    assert len(loaded(again.content, "glb").faces) > 100
+
+
 def test_a_data_uri_a_texture_and_a_number_of_faces_are_honoured(client):
     body = {"image": f"data:image/png;base64,{PHOTO}", "texture": True, "face_count": 700, "octree_resolution": 49}
     answer = client.post("/generate", json=body)

@@ -17,7 +17,7 @@ from orfeas.routes.generation import samples
 from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.generation import Base64FileSchema
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.generation import StoredFile
 
 NO_CACHE = "private, no-cache"
@@ -29,6 +29,7 @@ STL_TYPE = MESH_FORMATS["stl"].media_type
 
 
 @blp.get("/api/download/<job_id>/<filename>")
+@waits(limits.DOWNLOAD_WAIT_S)
 @blp.response(200, content_type="application/octet-stream", description="The file, with Range.")
 @blp.alt_response(206, description="The part that was asked for.", success=True)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
@@ -43,6 +44,7 @@ def download(job_id: str, filename: str) -> Response:
 
 
 @blp.get("/api/download-base64/<job_id>/<filename>")
+@waits(limits.DOWNLOAD_WAIT_S)
 @blp.response(200, Base64FileSchema)
 @problems(blp, *FILE_PROBLEMS, "too_large")
 @example(path={"job_id": COMPATIBLE_JOB_ID, "filename": "model.stl"}, response=samples.BASE64)
@@ -77,6 +79,7 @@ def preview(filename: str) -> Response:
 
 
 @blp.get("/api/preview-output/<job_id>/<filename>")
+@waits(limits.DOWNLOAD_WAIT_S)
 @blp.response(200, content_type="image/png", description="The file, to be shown in place.")
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, *FILE_PROBLEMS)

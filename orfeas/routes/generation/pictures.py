@@ -17,7 +17,7 @@ from orfeas.routes.jobs import created
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.generation import ImagesSchema, PictureStartedSchema, TextToImageSchema, picture_options
 from orfeas.routes.schemas.jobs import JobSchema
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.generation import record
 
 SENTENCE = "a red mug on a wooden table"
@@ -25,6 +25,7 @@ PROBLEMS = ("invalid_request", "model_unavailable", "queue_full", "disk_full", "
 
 
 @blp.post("/api/text-to-image")
+@waits()
 @compatible_body(blp, TextToImageSchema)
 @blp.response(200, PictureStartedSchema)
 @problems(blp, *PROBLEMS)
@@ -49,6 +50,7 @@ def text_to_image(params: dict[str, Any]) -> Response:
 
 @blp.post("/api/v1/images")
 @idempotent
+@waits()
 @v1_body(blp, ImagesSchema)
 @blp.response(202, JobSchema)
 @blp.alt_response(200, schema=JobSchema, description="It was made before, or ended while the client waited.")

@@ -20,6 +20,7 @@ from orfeas.routes.problems import problems
 from orfeas.routes.schemas.generation import EstimateSchema, GenerationSchema, v1_options
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.sources import stored
+from orfeas.routes.waiting import waits
 
 SOURCE_PROBLEMS = (
     "file_missing", "invalid_image", "image_active_content", "unreadable_mesh", "blocked_url", "file_not_found",
@@ -35,6 +36,7 @@ ONE_INPUT = "Exactly one of image, images and prompt is needed."
 
 @blp.post("/api/v1/generations")
 @idempotent
+@waits()
 @v1_body(blp, GenerationSchema, files=("image",))
 @blp.response(202, JobSchema)
 @blp.alt_response(200, schema=JobSchema, description="It was made before, or ended while the client waited.")

@@ -31,7 +31,7 @@ from orfeas.routes.schemas.generation import (
     UploadedSchema,
     options_from,
 )
-from orfeas.routes.waiting import finish, wait_seconds
+from orfeas.routes.waiting import finish, wait_seconds, waits
 from orfeas.services.generation import Started, Upload, record
 from orfeas.services.generation.records import asked
 from orfeas.services.jobs import retry_after_s
@@ -65,6 +65,7 @@ def upload_image_alias(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/generate-3d")
+@waits()
 @compatible_body(blp, GenerateSchema, files=("image",))
 @blp.response(200, GenerationStartedSchema)
 @problems(blp, *GENERATE_PROBLEMS)
@@ -75,6 +76,7 @@ def generate_3d(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/generate")
+@waits()
 @compatible_body(blp, GenerateFromImageSchema, files=("image",), json_too=False)
 @blp.response(200, GenerationStartedSchema)
 @problems(blp, *GENERATE_PROBLEMS)
@@ -86,6 +88,7 @@ def generate(params: dict[str, Any]) -> Response:
 
 
 @blp.post("/api/ultra-generate-3d")
+@waits()
 @compatible_body(blp, UltraGenerateSchema, files=("image",))
 @blp.response(200, UltraStartedSchema)
 @problems(blp, *GENERATE_PROBLEMS)
@@ -104,6 +107,7 @@ def ultra_generate_3d(params: dict[str, Any]) -> Response:
 
 
 @blp.get("/api/job-status/<job_id>")
+@waits()
 @blp.response(200, JobRecordSchema)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "job_not_found", "invalid_request")

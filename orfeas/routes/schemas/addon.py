@@ -16,9 +16,11 @@ FACES = 40_000
 class AddonSchema(Schema):
     """A picture or a sentence, as add-ons send it."""
 
-    image = fields.String(metadata={"description": "Base64, or a data URI."})
+    image = fields.String(validate=validate.Length(1), metadata={"description": "Base64, or a data URI."})
     text = Text(validate=validate.Length(1, 2000))
-    mesh = fields.String(metadata={"description": "Base64 of a glb file; the image is projected on it."})
+    mesh = fields.String(
+        validate=validate.Length(1), metadata={"description": "Base64 of a glb file; the image is projected on it."}
+    )
     seed = Integer(load_default=1234, validate=between(limits.SEED))
     octree_resolution = Integer(load_default=128, validate=between(limits.OCTREE_RESOLUTION))
     num_inference_steps = Integer(load_default=5, validate=between(limits.STEPS))

@@ -104,7 +104,7 @@ class ClearSchema(Schema):
     """What is forgotten: of one tier or of all rows, one fingerprint or all, however old."""
 
     tier = Word("info", "stages", "latents", "redis", load_default=None, allow_none=True)
-    fingerprint = LowerText(load_default=None, allow_none=True, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    fingerprint = LowerText(load_default=None, allow_none=True, validate=validate.Regexp(r"^[0-9a-fA-F]{64}\Z"))
     older_than_s = Number(load_default=None, allow_none=True, validate=validate.Range(min=0, max=10**9))
 
 

@@ -81,7 +81,11 @@ class LocalGenerateSchema(Schema):
     """A prompt without further instructions."""
 
     prompt = _text(PROMPT_CHARACTERS)
-    max_tokens = Integer(load_default=LOCAL_TOKENS, validate=validate.Range(min=1))
+    max_tokens = Integer(
+        load_default=LOCAL_TOKENS,
+        validate=validate.Range(min=1),
+        metadata={"description": "At most what ORFEAS_LLM_MAX_TOKENS says."},
+    )
 
 
 class UsageSchema(Schema):

@@ -218,5 +218,5 @@ def _suited(found: list[Agent], data: Mapping[str, Any]) -> list[Agent]:
 
 
 def _unsuited(data: Mapping[str, Any], agent: Agent, wanted: str) -> InvalidRequestError:
-    detail = f"The file is {data['kind']}, and {agent.agent_type} starts from an {wanted} file."
+    detail = f"{agent.agent_type} needs a file of the kind {wanted}; this one is of the kind {data['kind']}."
     return InvalidRequestError(detail, errors=[{"pointer": "/task_data", "detail": detail, "code": "invalid"}])
