@@ -46,7 +46,7 @@ RESERVED = ("list", "swap", "load-lora", "cache-status", "clear-cache")
 class ModelIdConverter(BaseConverter):
     """The id of a model in a path."""
 
-    regex = rf"(?!(?:{'|'.join(RESERVED)})(?:/|$))[^/]+"
+    regex = rf"(?!(?:{'|'.join(RESERVED)})$)[^/]+"
 
 
 blp = Blueprint(
