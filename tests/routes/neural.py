@@ -86,6 +86,15 @@ class Client:
             time.sleep(0.03)
         raise AssertionError(f"not after {timeout_s} s: {shown}\n{self.server.log()}")
 
+    def loaded(self, model: str, timeout_s: float = 30.0) -> bool:
+        """Whether the device reports a model among its weights, which it does after the fact."""
+        limit = time.monotonic() + timeout_s
+        while time.monotonic() < limit:
+            if model in {use["id"] for use in self.ask("GET", "/api/v1/models/cache-status").json()["loaded"]}:
+                return True
+            time.sleep(0.1)
+        return False
+
     def made(self, job: dict[str, Any], stage: str) -> Any:
         """What a stage of a job has stored."""
         return decode(FolderStorage(self.server.data_dir).read(self._operation(job, stage)["output_sha256"]))

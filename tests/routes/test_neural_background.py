@@ -74,8 +74,7 @@ def test_a_folder_below_the_model_folder_is_found_and_used(client: Client, witho
     assert found.found
     assert (found.alpha > 0.5).mean() == pytest.approx(np.pi * 30**2 / (65 * 65), rel=0.06)
     assert client.ask("GET", "/api/v1/capabilities").json()["features"]["background_model"]["available"]
-    loaded = client.ask("GET", "/api/v1/models/cache-status").json()["loaded"]
-    assert FOLDER in {use["id"] for use in loaded}
+    assert client.loaded(FOLDER)
     again = client.ended(asked(client, 1))
     assert (again["cached"], again["fingerprint"]) == (True, job["fingerprint"])
 

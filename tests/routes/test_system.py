@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def test_capabilities_tell_the_truth_about_this_release(client: FlaskClient) -> 
     assert found["models"] == []
     assert found["devices"] == []
     writable = {entry["format"] for entry in found["formats"] if entry["write"]}
-    assert writable == {"stl", "obj", "ply", "off", "glb", "gltf", "3mf", "dae"}
+    extra = {"usdz"} if find_spec("pxr") else set()
+    assert writable == {"stl", "obj", "ply", "off", "glb", "gltf", "3mf", "dae"} | extra
     for name, feature in {**found["features"], **found["engines"]}.items():
         assert feature["available"] == (feature["reason"] is None), name
     assert found["features"]["webhooks"]["available"] is False
