@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "screenshots"
 DOCS = ROOT / "docs" / "images"
 DRIVER = ROOT / "tests" / "browser" / "screenshots.cjs"
-TURN_SIDE = 360
-FRAME_MS = 80
-COLOURS = 96
+TURN_SIDE = 320
+FRAME_MS = 100
+COLOURS = 64
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def _write_turntable() -> None:
 
 def _write_docs() -> None:
     DOCS.mkdir(parents=True, exist_ok=True)
-    Image.open(OUT / "studio.png").convert("RGB").quantize(256).save(DOCS / "studio.png", optimize=True)
+    Image.open(OUT / "studio.png").convert("RGB").save(DOCS / "studio.png", optimize=True)
     shutil.copyfile(OUT / "turntable.gif", DOCS / "studio.gif")
 
 

@@ -8,7 +8,7 @@ const { QUIET, SOFTWARE_3D } = require("./common.cjs");
 
 const WIDTHS = { 390: 844, 1024: 768, 1920: 1080 };
 const LONG_MS = 120_000;
-const TURN_FRAMES = 30;
+const TURN_FRAMES = 24;
 
 async function shoot(page, name) {
   for (const [width, height] of Object.entries(WIDTHS)) {
@@ -146,7 +146,7 @@ async function turntable(page) {
   await page.locator(".verdict").waitFor({ timeout: LONG_MS });
   await page.waitForTimeout(1500);
   await page.screenshot({ path: join(folder, "studio.png") });
-  await page.addStyleTag({ content: ".stage > :not(.stage-canvas) { visibility: hidden }" }).catch(() => {});
+  await page.evaluate(() => document.querySelectorAll(".stage > :not(.stage-canvas)").forEach((found) => (found.style.visibility = "hidden")));
   const stage = await page.locator(".stage").boundingBox();
   const side = Math.min(stage.width, stage.height);
   const clip = { x: stage.x + (stage.width - side) / 2, y: stage.y + (stage.height - side) / 2, width: side, height: side };

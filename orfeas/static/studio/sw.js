@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "13ba8444d18eb8db";
+const VERSION = "8b7d5834555a7e08";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-BM2KuOq8.js","/static/studio/assets/batch-C8qV7vG6.js","/static/studio/assets/check-CTH25Wjx.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-Cm-xdBEv.css","/static/studio/assets/index-CoyaD-LH.js","/static/studio/assets/job-xrmpSNn9.js","/static/studio/assets/library-ke8qRVwX.js","/static/studio/assets/print-panel-C4cOjIEe.js","/static/studio/assets/system-CC30b0tz.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-Dw-7_1wn.js","/static/studio/assets/workbench-2xqAz01-.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-T7_0Y9nf.js","/static/studio/assets/batch-CAvUFRFh.js","/static/studio/assets/check-BY_HWCdm.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CMhxrAz5.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/job-Csa9VWVE.js","/static/studio/assets/library-CWqNk3Y4.js","/static/studio/assets/print-panel-CAo9f0Lp.js","/static/studio/assets/system-DqejcZvc.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-CqkJtd7X.js","/static/studio/assets/workbench-DKonGJnq.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

@@ -21,9 +21,9 @@ const TURN_MS = 450;
 const PIXELS_PER_MM = 96 / 25.4;
 const STEPS_MM = [1, 5, 10, 50, 100];
 /** Shares of lights as the presets say them, so that white stays below white. */
-const ENVIRONMENT = 0.28;
-const AMBIENT = 0.38;
-const LAMPS = 0.64;
+const ENVIRONMENT = 0.36;
+const AMBIENT = 0.55;
+const LAMPS = 0.62;
 
 export interface Mark {
   points: Vector[];
