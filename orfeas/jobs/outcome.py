@@ -221,11 +221,20 @@ def _result(run: AnyRow, rows: list[AnyRow]) -> dict[str, Any]:
     return {
         "assets": [*listed, *_handed_on(rows)],
         "measures": measures,
-        "timings": {row.name: row.seconds for row in rows if row.interest and row.seconds is not None},
+        "timings": _timings(rows),
         "reports": reports,
         "method": run.method or next((r["method"] for r in reports.values() if r.get("method")), None),
         "degraded": run.degraded,
     }
+
+
+def _timings(rows: list[AnyRow]) -> dict[str, float]:
+    """Seconds by stage, of all that a run holds of one name."""
+    found: dict[str, float] = {}
+    for row in rows:
+        if row.interest and row.seconds is not None:
+            found[row.name] = round(found.get(row.name, 0.0) + row.seconds, 6)
+    return found
 
 
 def _handed_on(rows: list[AnyRow]) -> list[dict[str, Any]]:

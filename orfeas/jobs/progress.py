@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
@@ -42,7 +42,10 @@ def _share(row: AnyRow) -> float:
 
 
 def measured_seconds(connection: Connection, like: RunRequest) -> dict[str, float] | None:
-    """Median seconds of each stage over recent finished runs of the same kind; None before there are five."""
+    """Median seconds of each stage over recent finished runs of the same kind; None before there are five.
+
+    Of a stage that the plan holds several times, such as the exports of two formats, the share of one.
+    """
     recent = connection.execute(
         select(runs.c.timings)
         .where(
@@ -61,4 +64,5 @@ def measured_seconds(connection: Connection, like: RunRequest) -> dict[str, floa
             seconds[name].append(value)
     if enough < ENOUGH_RUNS:
         return None
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    times = Counter(node.spec.name for node in like.plan.nodes())
+    return {name: statistics.median(values) / max(times[name], 1) for name, values in seconds.items()}
