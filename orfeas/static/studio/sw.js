@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "8b7d5834555a7e08";
+const VERSION = "7589fbd6f8f14a4a";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-T7_0Y9nf.js","/static/studio/assets/batch-CAvUFRFh.js","/static/studio/assets/check-BY_HWCdm.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-CMhxrAz5.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/job-Csa9VWVE.js","/static/studio/assets/library-CWqNk3Y4.js","/static/studio/assets/print-panel-CAo9f0Lp.js","/static/studio/assets/system-DqejcZvc.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-CqkJtd7X.js","/static/studio/assets/workbench-DKonGJnq.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-DFP64dfE.js","/static/studio/assets/batch-D2a6NQ-k.js","/static/studio/assets/check-BzXB2xDI.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/index-DklPFtC4.js","/static/studio/assets/job-CjABLfcW.js","/static/studio/assets/library-ChRPzeHX.js","/static/studio/assets/print-panel-BO84z_hc.js","/static/studio/assets/system-DhCIW7de.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-BOeCxryN.js","/static/studio/assets/workbench-BNQvqMyd.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

@@ -1,6 +1,6 @@
 /** From a picture, several pictures or a sentence to a job. */
 import { Sparkles } from "lucide";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { assetOf } from "../../api/meshes";
 import { drawPicture, generate, generateBatch, upload } from "../../api/generation";
 import { jobOf, listJobs } from "../../api/jobs";
@@ -25,12 +25,17 @@ export function Create({ route }: { route: Route }) {
   const [draft, setDraft] = useState<Draft>({ ...BLANK, way: route.query.get("way") === "words" ? "words" : "images", prompt: route.query.get("prompt") ?? "" });
   const [chosen, setChosen] = useState<Chosen[]>([]);
   const [kept, setKept] = useState<string | null>(null);
-  const change = (some: Partial<Draft>) => setDraft((now) => ({ ...now, ...some }));
+  const typed = useRef<Partial<Draft>>({});
+  function change(some: Partial<Draft>): void {
+    typed.current = { ...typed.current, ...some };
+    setDraft((now) => ({ ...now, ...some }));
+  }
   const batch = draft.way === "images" && chosen.length > 1;
 
   const refill = useAction(async (id: string) => {
     const job = await jobOf(id);
-    setDraft(draftOf(job));
+    // What was typed while the job was on its way stays.
+    setDraft({ ...draftOf(job), ...typed.current });
     const image = (job.request as { image?: { asset_id: string } } | null)?.image?.asset_id;
     if (!image) return;
     const asset = await assetOf(image);
