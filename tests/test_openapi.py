@@ -115,10 +115,17 @@ class World:
             sent["json"] = members
         if path == "/ready":
             self._worker_row("cpu")
+            self._until_ready()
         query = self.filled(example.get("query_example", {}))
         waits = example["method"] == "get" or path.startswith(WAITING)
         with self._working() if waits else nullcontext():
             return self.client.open(path, method=example["method"].upper(), query_string=query, buffered=True, **sent)
+
+    def _until_ready(self) -> None:
+        """Wait until the state that is kept for a moment is read anew."""
+        limit = time.monotonic() + 10.0
+        while self.client.get("/ready").status_code != 200 and time.monotonic() < limit:
+            time.sleep(0.1)
 
     @contextmanager
     def _working(self) -> Iterator[None]:
