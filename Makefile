@@ -25,7 +25,7 @@ soak: $(VENV)/.installed-test node
 	TEST_SCALE=full $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not gpu" --junitxml=build/soak.xml \
 	  tests/survival tests/test_fuzz.py tests/jobs tests/storage tests/gpu tests/geometry tests/domain \
 	  tests/routes/test_assets.py tests/routes/test_meshes.py tests/routes/test_prompts.py tests/routes/test_neural.py \
-	  tests/routes/test_neural_prompts.py tests/services/test_engines.py $(ARGS)
+	  tests/routes/test_neural_prompts.py tests/services/test_engines.py tests/browser $(ARGS)
 	$(BIN)/python -m benchmarks.soak build/soak*.xml
 
 bench: $(VENV)/.installed-test

@@ -107,7 +107,7 @@ const TASKS = {
     report.stages = await page.evaluate(() => window.stages);
     await inspect(page, report, "running job");
     const address = page.url();
-    await page.reload();
+    await page.reload({ waitUntil: "domcontentloaded" });
     await page.locator(".follow, [data-shown]").first().waitFor();
     report.sameAddress = page.url() === address;
     await shown(page);
@@ -115,8 +115,8 @@ const TASKS = {
     Object.assign(report, { state: job.state, tags: job.tags });
     await tab(page, "Files");
     const link = page.locator(".download", { hasText: "glb" });
-    await until(() => page.locator(".download-size").allInnerTexts(), (sizes) => sizes.every((size) => size.endsWith("B")));
-    report.sizes = await page.locator(".download").allInnerTexts();
+    const lines = () => page.locator(".download").allInnerTexts();
+    report.sizes = await until(lines, (found) => found.length > 0 && found.every((line) => line.endsWith("B")));
     report.glb = await save(page, link, folder);
     report.stl = await save(page, page.locator(".download", { hasText: "stl" }), folder);
     await inspect(page, report, "files");
@@ -400,7 +400,7 @@ const TASKS = {
   async offline(page, report) {
     await open(page, "");
     await page.evaluate(async () => (await navigator.serviceWorker.ready).active);
-    await page.reload();
+    await page.reload({ waitUntil: "domcontentloaded" });
     report.controlled = await page.evaluate(() => navigator.serviceWorker.controller !== null);
     await page.evaluate(() => fetch("/api/v1/jobs").then((answer) => answer.json()));
     report.cached = await page.evaluate(async () => {
@@ -411,7 +411,7 @@ const TASKS = {
       return found;
     });
     await page.context().setOffline(true);
-    await page.reload();
+    await page.reload({ waitUntil: "domcontentloaded" });
     await page.getByRole("heading", { name: "Make a 3D model" }).waitFor();
     await page.getByText("The server does not answer.").waitFor();
     report.data = await page.evaluate(() => fetch("/api/v1/jobs").then(() => "an answer", () => "none"));

@@ -96,6 +96,7 @@ def refusals(report: Report) -> list[str]:
     return [line for line in report["complaints"] if re.search(r"status of 4\d\d", line)]
 
 
+@pytest.mark.soak
 def test_a_photo_becomes_a_watertight_model_before_ones_eyes(use: Use) -> None:
     report = use("model")
     assert complaints(report) == []
@@ -112,6 +113,7 @@ def test_a_photo_becomes_a_watertight_model_before_ones_eyes(use: Use) -> None:
     assert report["turntable"] >= 128
 
 
+@pytest.mark.soak
 def test_every_format_is_offered_with_its_size(use: Use, server: Server) -> None:
     offered = httpx.get(f"{server.url}/api/v1/capabilities").json()["formats"]
     written = {found["format"] for found in offered if found["available"] and found["write"]}
@@ -120,6 +122,7 @@ def test_every_format_is_offered_with_its_size(use: Use, server: Server) -> None
     assert all(re.search(r"\d [kM]?B$", line) for line in shown), shown
 
 
+@pytest.mark.soak
 def test_the_request_can_be_sent_by_a_program(use: Use, tmp_path: Path) -> None:
     report = use("model")
     done = subprocess.run(["bash", "-c", report["curl"]], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -129,6 +132,7 @@ def test_the_request_can_be_sent_by_a_program(use: Use, tmp_path: Path) -> None:
     assert "/api/v1/generations" in report["python"]
 
 
+@pytest.mark.soak
 def test_a_rerun_with_another_size_makes_only_what_the_size_changes(use: Use) -> None:
     report = use("model")
     reused = {line.split("\n")[0] for line in report["recipe"] if line.endswith("used again")}
@@ -143,6 +147,7 @@ def test_a_rerun_with_another_size_makes_only_what_the_size_changes(use: Use) ->
     assert max(report["again"]) == pytest.approx(60.0, rel=0.01)
 
 
+@pytest.mark.soak
 def test_a_sentence_becomes_a_model_and_strange_words_are_named(use: Use) -> None:
     report = use("words")
     assert report["prompt"] == "three green cubes stacked"
@@ -151,6 +156,7 @@ def test_a_sentence_becomes_a_model_and_strange_words_are_named(use: Use) -> Non
     assert len(report["complaints"]) == len(refusals(report))
 
 
+@pytest.mark.soak
 def test_a_picture_is_drawn_first_and_becomes_a_model_of_the_same_job(use: Use) -> None:
     report = use("pictures")
     assert complaints(report) == []
@@ -159,6 +165,7 @@ def test_a_picture_is_drawn_first_and_becomes_a_model_of_the_same_job(use: Use) 
     assert report["kept"] == "succeeded"
 
 
+@pytest.mark.soak
 def test_several_files_are_a_batch_and_a_bad_one_is_named(use: Use) -> None:
     report = use("batch")
     assert complaints(report) == []
@@ -166,6 +173,7 @@ def test_several_files_are_a_batch_and_a_bad_one_is_named(use: Use) -> None:
     assert sorted(report["names"]) == ["mug", "star"]
 
 
+@pytest.mark.soak
 def test_a_job_is_cancelled_and_tried_again(use: Use) -> None:
     report = use("cancelled")
     assert complaints(report) == []
@@ -183,6 +191,7 @@ def test_a_text_file_named_as_a_picture_is_refused_in_words(use: Use) -> None:
     assert len(report["complaints"]) == len(refusals(report)) == 2
 
 
+@pytest.mark.soak
 def test_a_mesh_with_a_hole_is_judged_mended_and_prepared(use: Use) -> None:
     report = use("check")
     assert complaints(report) == []
@@ -193,6 +202,7 @@ def test_a_mesh_with_a_hole_is_judged_mended_and_prepared(use: Use) -> None:
     assert report["size"].count("×") == 2
 
 
+@pytest.mark.soak
 def test_the_model_is_seen_in_other_materials_lights_and_from_kept_views(use: Use, server: Server) -> None:
     report = use("look")
     assert complaints(report) == []
@@ -208,6 +218,7 @@ def test_the_model_is_seen_in_other_materials_lights_and_from_kept_views(use: Us
     assert len(colours) > 20, "something is drawn"
 
 
+@pytest.mark.soak
 def test_the_assistant_runs_agents_and_asks_the_language_model(use: Use, endpoint: Endpoint) -> None:
     report = use("assistant")
     assert complaints(report) == []
@@ -218,6 +229,7 @@ def test_the_assistant_runs_agents_and_asks_the_language_model(use: Use, endpoin
     assert any("holds pens" in words and "mug" in words for words in asked), "the vocabulary goes with the idea"
 
 
+@pytest.mark.soak
 def test_the_system_page_tells_how_the_server_is_and_changes_its_profile(use: Use, server: Server) -> None:
     report = use("system")
     assert complaints(report) == []
@@ -227,6 +239,7 @@ def test_the_system_page_tells_how_the_server_is_and_changes_its_profile(use: Us
     assert configuration["auto_optimization"] is True
 
 
+@pytest.mark.soak
 def test_the_library_finds_by_words_and_tags_and_deletes(use: Use) -> None:
     use("model"), use("batch"), use("words")
     report = use("library")
@@ -236,6 +249,7 @@ def test_the_library_finds_by_words_and_tags_and_deletes(use: Use) -> None:
     assert report["after"] == report["before"] - 1
 
 
+@pytest.mark.soak
 def test_a_killed_server_is_waited_for_and_the_job_goes_on(tmp_path: Path, files: Path, data: Path) -> None:
     server = Server(tmp_path / "killed", cpu_workers=1, disk_reserve_mb=0)
     with server:
@@ -272,6 +286,7 @@ EVERYTHING = (
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_every_core_operation_is_used_by_some_view(use: Use) -> None:
     asked = {(method, path) for task in EVERYTHING for method, path in use(task)["asked"]}
     core = [operation for operation in PRESENT if operation["core"]]
@@ -288,6 +303,7 @@ def test_every_core_operation_is_used_by_some_view(use: Use) -> None:
     print(f"{len(used)} of {len(core)} core operations are used")
 
 
+@pytest.mark.soak
 def test_no_view_has_a_violation_of_accessibility_rules(use: Use) -> None:
     reports = [use(task) for task in EVERYTHING]
     inspected = {view for report in reports for view in report["inspected"]}
@@ -295,6 +311,7 @@ def test_no_view_has_a_violation_of_accessibility_rules(use: Use) -> None:
     assert [violation for report in reports for violation in report["violations"]] == []
 
 
+@pytest.mark.soak
 def test_no_request_leaves_the_server_and_nothing_fails(use: Use) -> None:
     for task in EVERYTHING:
         report = use(task)
@@ -302,6 +319,7 @@ def test_no_request_leaves_the_server_and_nothing_fails(use: Use) -> None:
         assert [line for line in report["failed"] if "/api/log-error" in line] == []
 
 
+@pytest.mark.soak
 def test_the_first_view_is_light_and_soon_usable(use: Use) -> None:
     report = use("budget")
     compressed = sum(size for _, size, _ in report["bodies"])
@@ -312,6 +330,7 @@ def test_the_first_view_is_light_and_soon_usable(use: Use) -> None:
     assert complaints(report) == []
 
 
+@pytest.mark.soak
 def test_the_shell_works_without_a_server_and_keeps_no_data(use: Use) -> None:
     report = use("offline")
     assert report["controlled"]
@@ -320,10 +339,12 @@ def test_the_shell_works_without_a_server_and_keeps_no_data(use: Use) -> None:
     assert all(path == "/" or path.startswith(("/static/studio/", "/icons/")) for path in report["cached"])
 
 
+@pytest.mark.soak
 def test_nothing_sticks_out_from_phone_to_wide_screen(use: Use) -> None:
     assert use("widths")["wide"] == []
 
 
+@pytest.mark.soak
 def test_it_is_used_by_keyboard_and_in_every_theme(use: Use) -> None:
     report = use("keyboard")
     assert report["first"] == TEXTS["shell"]["skip"]
@@ -334,6 +355,7 @@ def test_it_is_used_by_keyboard_and_in_every_theme(use: Use) -> None:
     assert themes["light"] != themes["dark"]
 
 
+@pytest.mark.soak
 def test_a_large_mesh_turns(use: Use, server: Server, files: Path) -> None:
     large = trimesh.creation.icosphere(7, radius=40.0)
     faces = large.faces[:FRAMES_TRIANGLES]
