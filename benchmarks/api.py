@@ -228,7 +228,11 @@ def main() -> None:
         Server(Path(folder), queue_max=1_000_000, log_level="WARNING") as server,
         httpx.Client(base_url=server.url, timeout=120.0) as client,
     ):
-        figures = measure(client, server.port, options.seconds)
+        try:
+            figures = measure(client, server.port, options.seconds)
+        except Exception as error:
+            error.add_note(server.log()[-8000:])
+            raise
     worst = max(goal.value for name, goal in figures.items() if name.startswith("GET") and name.endswith("p95"))
     health = figures["GET /health idle p95"].value
     write(options.output, document("api", figures, {"worst_read_of_health": Ratio(worst / health, "lower")}, facts))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class OrfeasError(Exception):
@@ -29,6 +29,8 @@ class OrfeasError(Exception):
     retryable: ClassVar[bool] = False
     way_out: ClassVar[str] = "Look in the log of the server for the `request_id` of the answer; the traceback is there."
     """What to do, without the values that `detail` has."""
+    entry_code: ClassVar[str | None] = None
+    """What an entry of `errors` is called where it is not named after the problem."""
 
     def __init__(
         self, detail: str | None = None, *, errors: list[dict[str, str]] | None = None, **members: Any
@@ -37,6 +39,12 @@ class OrfeasError(Exception):
         self.errors = errors or []
         self.members = members
         super().__init__(self.detail)
+
+    @classmethod
+    def at(cls, pointer: str, detail: str, *, code: str | None = None, **members: Any) -> Self:
+        """The problem of one member of the request, named by its JSON pointer."""
+        entry = {"pointer": pointer, "detail": detail, "code": code or cls.entry_code or cls.code}
+        return cls(detail, errors=[entry], **members)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.detail, self.errors, self.members))
@@ -82,6 +90,7 @@ class InvalidRequestError(OrfeasError):
 
     status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "A parameter is missing or wrong"
     way_out = "`errors` names each wrong member by a JSON pointer and says what is allowed; /docs shows every member."
+    entry_code = "invalid"
 
 
 class InvalidImageError(OrfeasError):
@@ -416,6 +425,7 @@ class LlmUnreachableError(OrfeasError):
 class ShuttingDownError(OrfeasError):
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"
     way_out = "Connect again in a moment; a server that drains takes no new work."
+    retryable = True
 
 
 class LlmTimeoutError(OrfeasError):

@@ -30,6 +30,7 @@ from orfeas.jobs.wakeups import LocalWakeups
 from orfeas.routes import BLUEPRINTS, examples
 from orfeas.routes.context import is_v1
 from orfeas.routes.document import METHODS, document_text, documented_examples, first_success, openapi_document
+from orfeas.routes.response_headers import SHOWN
 from orfeas.services import Services, build_services
 from orfeas.storage.tables import workers
 from tests.llm_endpoint import Endpoint
@@ -322,6 +323,7 @@ def test_the_example_request_gets_the_documented_answer(world: World, operation_
     assert status in operation["responses"], f"{status} is not documented: {response.get_data(as_text=True)[:500]}"
     published = PUBLISHED[found["method"].upper(), found["path"]]
     assert int(status) in published, response.get_data(as_text=True)[:500]
+    _compare_headers(operation["responses"][status], response)
     content = operation["responses"][status].get("content", {})
     if not content:
         return
@@ -329,6 +331,13 @@ def test_the_example_request_gets_the_documented_answer(world: World, operation_
     if response.mimetype == JSON:
         _validate(world, operation, content[JSON], response.get_json(), found["path"])
     world.worker.drain()
+
+
+def _compare_headers(documented: dict[str, Any], response: TestResponse) -> None:
+    """Every documented header that must be there is, and none is there that is documented elsewhere only."""
+    listed = documented.get("headers", {})
+    assert {name for name in listed if SHOWN[name].get("required")} <= {*response.headers.keys()}
+    assert {name for name in SHOWN if name in response.headers} - {"X-Request-ID"} <= {*listed}
 
 
 def test_a_documented_wait_is_read_before_anything_else(world: World, document: dict[str, Any]) -> None:

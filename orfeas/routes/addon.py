@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify
 from flask_smorest import Blueprint
 
-from orfeas.errors import QueueFullError, ResultFailedError, ResultNotReadyError, rebuilt
+from orfeas.errors import InvalidRequestError, QueueFullError, ResultFailedError, ResultNotReadyError, rebuilt
 from orfeas.jobs.events import wait_final
 from orfeas.jobs.views import JobState, JobView
 from orfeas.routes.body import compatible_body, warn
@@ -20,7 +20,6 @@ from orfeas.routes.generation.v1 import PROBLEMS as GENERATION_PROBLEMS
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.addon import FACES, AddonSchema, AddonStatusSchema, SentSchema
 from orfeas.routes.waiting import wait_seconds, waits
-from orfeas.services.addon import wrong
 from orfeas.services.generation import StoredFile
 
 PROBLEMS = (*dict.fromkeys((*GENERATION_PROBLEMS, "bad_request")),)
@@ -102,9 +101,9 @@ def _decoded(text: str, member: str) -> bytes:
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise wrong(f"/{member}", f"{member} must be base64 text or a data URI.") from error
+        raise InvalidRequestError.at(f"/{member}", f"{member} must be base64 text or a data URI.") from error
     if not data:
-        raise wrong(f"/{member}", f"{member} holds no data.")
+        raise InvalidRequestError.at(f"/{member}", f"{member} holds no data.")
     return data
 
 

@@ -249,10 +249,7 @@ def _json_object(*, v1: bool) -> dict[str, Any]:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidRequestError(
-            "The body must be a JSON object.",
-            errors=[{"pointer": "", "detail": "The body must be a JSON object.", "code": "invalid"}],
-        )
+        raise InvalidRequestError.at("", "The body must be a JSON object.")
     return value
 
 

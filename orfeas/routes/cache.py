@@ -50,6 +50,7 @@ def change(params: dict[str, Any]) -> Response:
 @blp.get(f"{CACHE}/entries")
 @query_args(blp, EntryQuerySchema)
 @blp.response(200, EntryPageSchema)
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @problems(blp, "bad_cursor", "invalid_request")
 @example(query={"tier": "latents", "limit": 10})
 def entries(query: dict[str, Any]) -> Response:

@@ -15,7 +15,7 @@ from flask import Flask
 from marshmallow import validate
 
 from orfeas import errors
-from orfeas.routes import samples
+from orfeas.routes import response_headers, samples
 from orfeas.routes.context import is_v1
 from orfeas.routes.examples import PLACEHOLDERS
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
@@ -36,7 +36,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 DESCRIPTION = (
     "A photo becomes a watertight, textured 3D model. Two surfaces share all jobs and files: the compatible one, "
     "which existing clients use unchanged, and the resource API below `/api/v1`. Every error is a problem (RFC 9457); "
-    "`/problems/{slug}` says what each means. Words of an enumeration are taken in any case."
+    "`/problems/{slug}` says what each means. X-Request-ID names each answer in the server's log. "
+    "Words of an enumeration are taken in any case."
 )
 
 
@@ -69,6 +70,8 @@ def _built(app: Flask) -> dict[str, Any]:
     _open_answers(document)
     _plain_forms(document)
     document["components"]["responses"] = {"Problem": _problem_response("What went wrong.")}
+    response_headers.refer(document["components"]["responses"]["Problem"], "X-Request-ID", "Retry-After")
+    document["components"]["headers"] = response_headers.components()
     endpoints = _endpoints(app)
     for path, item in document["paths"].items():
         for method, operation in _operations(item):
@@ -126,6 +129,7 @@ def _complete(operation: dict[str, Any], path: str, endpoint: str) -> None:
             "description": "It is final already: everything was made before, or it ended while the client waited.",
         }
     _document_problems(operation["responses"], codes, v1=is_v1(path))
+    response_headers.list_headers(operation)
     _document_example(operation, operation.pop("x-example", {}))
 
 

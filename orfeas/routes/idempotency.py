@@ -51,7 +51,7 @@ def idempotent(view: View) -> View:
 def _check(key: str) -> None:
     if not VISIBLE.fullmatch(key):
         detail = f"{HEADER} must have 1 to 128 visible ASCII characters."
-        raise InvalidRequestError(detail, errors=[{"pointer": f"/{HEADER}", "detail": detail, "code": "invalid"}])
+        raise InvalidRequestError.at(f"/{HEADER}", detail)
 
 
 def _operation() -> str:

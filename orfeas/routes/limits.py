@@ -1,4 +1,4 @@
-"""Rate limits, off by default (IETF draft-ietf-httpapi-ratelimit-headers)."""
+"""No new work while the server ends; rate limits, off by default (IETF draft-ietf-httpapi-ratelimit-headers)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, g, request
 
 from orfeas.config import Config
-from orfeas.errors import RateLimitedError
+from orfeas.errors import RateLimitedError, ShuttingDownError
+from orfeas.routes.context import services
 
 if TYPE_CHECKING:
     from limits.strategies import RateLimiter
 
 EXEMPT = frozenset({"/health", "/ready", "/api/health", "/metrics", "/api/models-info"})
 WINDOW_S = 60
+RESTART_S = 5
 
 
 def register(app: Flask, config: Config) -> None:
-    """Count requests of each API key, else of each address, if a limit is set."""
+    """Send work away while the server ends; count requests of each address if a limit is set."""
+    app.before_request(_refuse_while_ending)
     if config.rate_limit_per_minute <= 0:
         return
     from limits import RateLimitItemPerMinute
@@ -51,3 +54,11 @@ def register(app: Flask, config: Config) -> None:
 
     app.before_request(check)
     app.after_request(tell)
+
+
+def _refuse_while_ending() -> None:
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and services().notifier.stopping.is_set():
+        raise ShuttingDownError(
+            f"The server is shutting down and nothing was started; send it again in {RESTART_S} s.",
+            retry_after=RESTART_S,
+        )

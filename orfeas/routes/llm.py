@@ -313,7 +313,7 @@ def local_generate(params: dict[str, Any]) -> Response:
     largest = services().config.llm_max_tokens
     if params["max_tokens"] > largest:
         detail = f"max_tokens may be at most {largest} (ORFEAS_LLM_MAX_TOKENS)."
-        raise InvalidRequestError(detail, errors=[{"pointer": "/max_tokens", "detail": detail, "code": "invalid"}])
+        raise InvalidRequestError.at("/max_tokens", detail)
     started = time.perf_counter()
     with _held():
         answer = services().llm.reply(params["prompt"], params["max_tokens"])

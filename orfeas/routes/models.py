@@ -18,6 +18,7 @@ from orfeas.routes.examples import LOADABLE_MODEL_ID, MODEL_FOLDER, MODEL_ID, RE
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.jobs import created, stands
 from orfeas.routes.problems import problems
+from orfeas.routes.response_headers import canonical
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.schemas.models import (
     AcknowledgeSchema,
@@ -71,9 +72,7 @@ def list_models() -> Response:
 @example()
 def list_alias() -> Response:
     """List all models; an alias of /api/v1/models."""
-    response = _all()
-    response.headers["Link"] = f'<{MODELS}>; rel="canonical"'
-    return response
+    return canonical(_all(), MODELS)
 
 
 @blp.get(f"{MODELS}/cache-status")

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from orfeas.config import secret_key
 from orfeas.errors import BadCursorError
+from orfeas.routes.conditional import with_etag
 from orfeas.routes.context import services
 from orfeas.routes.schemas.common import Integer
 
@@ -39,7 +40,7 @@ def page_response(items: Sequence[Any], next_cursor: str | None) -> Response:
     `items` are JSON values; `next_cursor` is the position that the store gave.
     """
     signed = None if next_cursor is None else sign_cursor(next_cursor)
-    response = jsonify(items=list(items), next_cursor=signed)
+    response = with_etag(jsonify(items=list(items), next_cursor=signed))
     if signed is not None:
         query = urlencode([*((name, value) for name, value in _query().items()), ("cursor", signed)])
         response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'

@@ -18,6 +18,7 @@ from orfeas.routes.idempotency import idempotent
 from orfeas.routes.jobs import created
 from orfeas.routes.paging import NEWEST_FIRST, PageArgsSchema, page_response
 from orfeas.routes.problems import problems
+from orfeas.routes.response_headers import canonical
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.schemas.scenes import (
     SCENES,
@@ -77,7 +78,7 @@ def create(params: dict[str, Any]) -> Response:
 def create_alias(params: dict[str, Any]) -> Response:
     """Open a scene; alias of /api/v1/scenes."""
     made = services().scenes.create(caller(), params["name"], lighting=params["lighting"], camera=params["camera"])
-    return _canonical(_made(made), SCENES)
+    return canonical(_made(made), SCENES)
 
 
 @blp.get(SCENES)
@@ -135,7 +136,7 @@ def add(params: dict[str, Any], scene_id: str) -> Response:
 @example(path={"scene_id": SCENE_ID}, request={"input": {"asset_id": MODEL_ASSET_ID}}, response=SAMPLE)
 def add_alias(params: dict[str, Any], scene_id: str) -> Response:
     """Put a stored model into a scene; alias of /api/v1/scenes/{scene_id}/objects."""
-    return _canonical(_made(_added(scene_id, params)), f"{SCENES}/{scene_id}/objects")
+    return canonical(_made(_added(scene_id, params)), f"{SCENES}/{scene_id}/objects")
 
 
 @blp.patch(f"{SCENES}/<scene_id>/objects/<object_id>")
@@ -179,7 +180,7 @@ def lay_out(params: dict[str, Any], scene_id: str) -> Response:
 def lay_out_alias(params: dict[str, Any], scene_id: str) -> Response:
     """Set the objects' positions; alias of /api/v1/scenes/{scene_id}/layout."""
     answer = with_etag(jsonify(scene_document(_laid_out(scene_id, params))))
-    return _canonical(answer, f"{SCENES}/{scene_id}/layout")
+    return canonical(answer, f"{SCENES}/{scene_id}/layout")
 
 
 @blp.post(f"{SCENES}/<scene_id>/export")
@@ -203,7 +204,7 @@ def export(params: dict[str, Any], scene_id: str) -> Response:
 @example(path={"scene_id": SCENE_ID}, request={"format": "glb"})
 def export_alias(params: dict[str, Any], scene_id: str) -> Response:
     """Write all visible objects to one file; alias of /api/v1/scenes/{scene_id}/export."""
-    return _canonical(created(_exported(scene_id, params)), f"{SCENES}/{scene_id}/export")
+    return canonical(created(_exported(scene_id, params)), f"{SCENES}/{scene_id}/export")
 
 
 def _added(scene_id: str, params: dict[str, Any]) -> Scene:
@@ -232,11 +233,6 @@ def _made(scene: Scene) -> Response:
     answer = jsonify(scene_document(scene))
     answer.status_code = 201
     answer.headers["Location"] = f"{SCENES}/{scene.id}"
-    return answer
-
-
-def _canonical(answer: Response, path: str) -> Response:
-    answer.headers["Link"] = f'<{path}>; rel="canonical"'
     return answer
 
 

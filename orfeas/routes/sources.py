@@ -23,7 +23,7 @@ def input_of(params: dict[str, Any], member: str = "input") -> Asset:
     if wanted is None and len(parts) == 1:
         wanted = {"upload": next(iter(parts))}
     if wanted is None:
-        raise InvalidRequestError(NO_INPUT, errors=[{"pointer": f"/{member}", "detail": NO_INPUT, "code": "required"}])
+        raise InvalidRequestError.at(f"/{member}", NO_INPUT, code="required")
     return stored(wanted, parts, f"/{member}")
 
 

@@ -137,7 +137,7 @@ def _mesh_of(given: Any) -> Asset:
         raise FileMissingError("The file field has no file name, so no file was chosen.")
     if not given.filename.lower().endswith(".stl"):
         detail = f"{given.filename[:80]!r} is not named .stl; other formats are read at /api/v1/meshes."
-        raise InvalidRequestError(detail, errors=[{"pointer": "/file", "detail": detail, "code": "invalid"}])
+        raise InvalidRequestError.at("/file", detail)
     return services().assets.store_mesh(caller(), given.stream, given.filename)
 
 

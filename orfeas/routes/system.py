@@ -91,6 +91,7 @@ def document_bytes(app: Flask) -> tuple[bytes, str]:
 
 @blp.get("/llms.txt")
 @blp.response(200, {"type": "string"}, content_type="text/plain", description="The guide.")
+@blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
 @example()
 def llms() -> Response:
     """Guide for programs"""

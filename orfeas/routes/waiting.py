@@ -78,7 +78,7 @@ def _seconds(text: str) -> float:
         value = -1.0
     if not 0.0 <= value <= LONGEST_S:
         detail = f"wait must be 0 to {LONGEST_S:g} seconds."
-        raise InvalidRequestError(detail, errors=[{"pointer": "/wait", "detail": detail, "code": "invalid"}])
+        raise InvalidRequestError.at("/wait", detail)
     return value
 
 

@@ -69,7 +69,7 @@ class AddonService:
         try:
             mesh = self._assets.store_mesh(caller, params["mesh"], "mesh.glb")
         except (UnreadableMeshError, EmptyMeshError) as error:
-            raise wrong("/mesh", error.detail) from error
+            raise InvalidRequestError.at("/mesh", error.detail) from error
         front = {"asset_id": self._assets.store_image(caller, params["image"], "picture").id}
         asked = {"mode": "projection", "images": {"front": front}, "formats": [params["type"]]}
         request = MeshRequest.of("texture", asked)
@@ -101,8 +101,3 @@ def _options(params: Mapping[str, Any]) -> Options:
 def _sent(member: str) -> frozenset[str]:
     """The add-ons' names of one of our members."""
     return frozenset(theirs for theirs, ours in MEMBERS.items() if ours == member) or frozenset({member})
-
-
-def wrong(pointer: str, detail: str) -> InvalidRequestError:
-    """The refusal of a member."""
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])

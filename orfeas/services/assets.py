@@ -21,6 +21,7 @@ from orfeas.errors import (
     FileMissingError,
     FileNotFoundProblem,
     InvalidImageError,
+    InvalidRequestError,
     JobNotFoundError,
     ResultFailedError,
     ResultNotReadyError,
@@ -41,7 +42,6 @@ from orfeas.services.uploads import (
     mesh_header,
     mesh_values,
     name_by_type,
-    wrong,
 )
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
@@ -254,7 +254,7 @@ class AssetService:
         """
         given = [name for name in MEMBERS if source.get(name) is not None]
         if len(given) != 1:
-            raise wrong("", f"Exactly one of {', '.join(MEMBERS)} is needed; {len(given)} were given.")
+            raise InvalidRequestError.at("", f"Exactly one of {', '.join(MEMBERS)} is needed; {len(given)} were given.")
         member, value = given[0], str(source[given[0]])
         if member == "asset_id":
             return self.content(caller, value)

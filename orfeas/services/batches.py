@@ -225,7 +225,7 @@ def _of_started(started: Started) -> dict[str, Any]:
 
 def _too_many(limit: int, pointer: str) -> InvalidRequestError:
     detail = f"A batch holds at most {limit} items."
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}], limit=limit)
+    return InvalidRequestError.at(pointer, detail, limit=limit)
 
 
 def _refused(wrong: dict[int, OrfeasError]) -> InvalidRequestError:

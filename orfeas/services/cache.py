@@ -78,7 +78,7 @@ class CacheService:
         _require_admin(caller)
         for tier in changes:
             if tier in FIXED_TIERS:
-                raise _wrong(f"/{tier}", FIXED_TIERS[tier])
+                raise InvalidRequestError.at(f"/{tier}", FIXED_TIERS[tier])
         with self._database.transaction() as connection:
             for name in cache.TIERS:
                 if name in changes:
@@ -109,7 +109,7 @@ class CacheService:
         """Forget kept stages; files of jobs stay, and so does what unfinished runs need."""
         _require_admin(caller)
         if tier == "redis":
-            raise _wrong("/tier", FIXED_TIERS["redis"])
+            raise InvalidRequestError.at("/tier", FIXED_TIERS["redis"])
         if tier == "info":
             return self._clear_info(fingerprint, older_than_s)
         with self._database.transaction() as connection:
@@ -124,7 +124,7 @@ class CacheService:
 
     def _clear_info(self, fingerprint: str | None, older_than_s: float | None) -> Cleared:
         if fingerprint is not None or older_than_s is not None:
-            raise _wrong("/tier", "The tier info has neither fingerprints nor ages; clear it whole.")
+            raise InvalidRequestError.at("/tier", "The tier info has neither fingerprints nor ages; clear it whole.")
         cleared = self.info()["items"]
         clear_info()
         return Cleared(cleared, 0)
@@ -137,7 +137,3 @@ def _row_tier(tier: str | None) -> TierName | None:
 def _require_admin(caller: Caller) -> None:
     if "admin" not in caller.scopes:
         raise ForbiddenError("Changing the cache needs the scope admin.")
-
-
-def _wrong(pointer: str, detail: str) -> InvalidRequestError:
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])

@@ -76,7 +76,7 @@ class ClientErrorService:
         message = document.get("message")
         if not isinstance(message, str) or not message.strip():
             detail = "message is needed: what went wrong, as text."
-            raise InvalidRequestError(detail, errors=[{"pointer": "/message", "detail": detail, "code": "missing"}])
+            raise InvalidRequestError.at("/message", detail, code="missing")
         ordered = {"message": message, **document}
         kept = dict([*ordered.items()][:MOST_MEMBERS])
         cleaned = {_text(name): _value(value) for name, value in kept.items()}

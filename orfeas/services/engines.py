@@ -94,7 +94,7 @@ class EngineService:
         wanted = self._config.engine if engine == AUTO else engine
         if wanted == EMBEDDED_ENGINE:
             if views is not None:
-                raise _no_views(ONE_PICTURE)
+                raise CapabilityMissingError.at("/images", ONE_PICTURE)
             return EMBEDDED
         if model is not None or wanted == HUNYUAN3D_ENGINE:
             return self._explicit(caller, model, views)
@@ -104,7 +104,7 @@ class EngineService:
             return Choice(EMBEDDED_ENGINE, reason=FROM_SOLIDS)
         found = self.auto(caller, several=views is not None)
         if views is not None and found.model is None:
-            raise _no_views(f"Nothing here takes several views: {found.reason}")
+            raise CapabilityMissingError.at("/images", f"Nothing here takes several views: {found.reason}")
         return found
 
     def auto(self, caller: Caller, *, several: bool = False) -> Choice:
@@ -183,10 +183,7 @@ class EngineService:
         """
         device, _ = self.device()
         if on_device and device is not None and device.kind == "mps":
-            raise CapabilityMissingError(
-                NOT_EXACT,
-                errors=[{"pointer": "/deterministic", "detail": NOT_EXACT, "code": CapabilityMissingError.code}],
-            )
+            raise CapabilityMissingError.at("/deterministic", NOT_EXACT)
 
     def turbo_of(self, caller: Caller, ref: ModelRef) -> tuple[ModelRef | None, str | None]:
         """The step-distilled weights of a model, or why there are none to be used."""
@@ -216,7 +213,8 @@ class EngineService:
         if capabilities is None or capabilities.component != "pipeline":
             raise _unavailable(f"{model.id} makes no shapes by itself; choose another model.", [model.id])
         if views is not None and len(capabilities.views) < 2:
-            raise _no_views(f"{model.id} takes one picture; choose a multi-view model for images.")
+            detail = f"{model.id} takes one picture; choose a multi-view model for images."
+            raise CapabilityMissingError.at("/images", detail)
         device, reason = self.device()
         if device is None:
             raise _unavailable(f"{model.id} has nothing to run on. {reason}", [])
@@ -246,7 +244,7 @@ class EngineService:
         if refusals:
             raise refusals[0]
         if several:
-            raise _no_views(_NO_MULTI_VIEW)
+            raise CapabilityMissingError.at("/images", _NO_MULTI_VIEW)
         raise _unavailable(f"{NO_MODEL} {PULL.format(id=SMALLEST)}", list(DEFAULT_MODEL_FILES))
 
     def _candidates(self, caller: Caller, *, several: bool) -> Iterator[Model]:
@@ -291,8 +289,3 @@ def _terms(licence: Licence) -> dict[str, Any]:
 def _unavailable(detail: str, missing: list[str]) -> ModelUnavailableError:
     advice = "Engine auto or embedded needs none of this."
     return ModelUnavailableError(f"{detail} {advice}", missing=missing, retry_after=INSTALL_LATER_S)
-
-
-def _no_views(detail: str) -> CapabilityMissingError:
-    errors = [{"pointer": "/images", "detail": detail, "code": CapabilityMissingError.code}]
-    return CapabilityMissingError(detail, errors=errors)

@@ -164,8 +164,7 @@ class LlmService:
         listed = self.model.models(timeout_s)
         if name not in listed:
             detail = f"There is no model {name[:64]!r}; the endpoint lists {', '.join(listed) or 'none'}."
-            entry = {"pointer": "/model", "detail": detail, "code": "unknown_model"}
-            raise InvalidRequestError(detail, errors=[entry], allowed=listed)
+            raise InvalidRequestError.at("/model", detail, code="unknown_model", allowed=listed)
         return name
 
 

@@ -94,7 +94,7 @@ class MeshService:
         if isinstance(request, ExportRequest) and request.needs_nodes and request.formats[0] in NODELESS:
             name = request.formats[0]
             detail = f"A {name} file holds one surface: ask for bundle, or for glb, obj or 3mf."
-            raise InvalidRequestError(detail, errors=[{"pointer": "/bundle", "detail": detail, "code": "invalid"}])
+            raise InvalidRequestError.at("/bundle", detail)
 
     def retry(self, caller: Caller, run: RunView, *, retried_from: str) -> JobView:
         """The same request as a new job."""
@@ -116,7 +116,7 @@ class MeshService:
         """A stored file as plans start from it, under its own or the client's name."""
         if asset.kind != "mesh" or asset.format not in READABLE:
             detail = f"{asset.filename!r} is {asset.format}, no mesh that is read here: {', '.join(READABLE)}."
-            raise InvalidRequestError(detail, errors=[{"pointer": "/input", "detail": detail, "code": "invalid"}])
+            raise InvalidRequestError.at("/input", detail)
         return StoredMesh(
             source=self._assets.source_of(asset),
             format=asset.format,
@@ -150,8 +150,7 @@ class MeshService:
         for view, picture in found.items():
             if picture.pixel_sha256 is None:
                 detail = f"{picture.filename!r} is no picture."
-                pointer = f"/images/{view}"
-                raise InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])
+                raise InvalidRequestError.at(f"/images/{view}", detail)
         return {view: self._assets.source_of(picture) for view, picture in found.items()}
 
     def _licence(self, caller: Caller, asset: Asset) -> str | None:
@@ -175,9 +174,7 @@ def _refuse_written_unit(unit: str, format_name: str) -> None:
     found = MESH_FORMATS[format_name]
     if found.unit_stated and unit != found.unit:
         detail = f"A {format_name} file counts {found.unit} and says so; leave unit out."
-        raise ParameterNotSupportedError(
-            detail, errors=[{"pointer": "/unit", "detail": detail, "code": ParameterNotSupportedError.code}]
-        )
+        raise ParameterNotSupportedError.at("/unit", detail)
 
 
 def _refuse_unit(unit: str | None, asset: Asset) -> None:
@@ -185,5 +182,4 @@ def _refuse_unit(unit: str | None, asset: Asset) -> None:
     if unit is None or found is None or not found.unit_stated or FIXED_UNITS.get(asset.format) == unit:
         return
     detail = f"A {asset.format} file states its unit itself; leave unit out."
-    errors = [{"pointer": "/unit", "detail": detail, "code": ParameterNotSupportedError.code}]
-    raise ParameterNotSupportedError(detail, errors=errors)
+    raise ParameterNotSupportedError.at("/unit", detail)

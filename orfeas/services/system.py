@@ -88,9 +88,7 @@ class SystemService:
         """Every preset by kind, or those of one kind."""
         if kind is not None and kind not in KINDS:
             detail = f"Allowed: {', '.join(KINDS)}."
-            raise InvalidRequestError(
-                detail, errors=[{"pointer": "/kind", "detail": detail, "code": "invalid"}], allowed=[*KINDS]
-            )
+            raise InvalidRequestError.at("/kind", detail, allowed=[*KINDS])
         return _presets() if kind is None else {kind: _presets()[kind]}
 
 

@@ -58,19 +58,14 @@ def decoded_uri(uri: str) -> tuple[str | None, bytes]:
     """The media type and the bytes of a data URI."""
     head = _DATA_URI.match(uri)
     if head is None:
-        raise wrong("/data", "A data URI is needed: data:image/png;base64,...")
+        raise InvalidRequestError.at("/data", "A data URI is needed: data:image/png;base64,...")
     rest = uri[head.end() :]
     try:
         plain = unquote_to_bytes(rest)
         data = base64.b64decode(b"".join(plain.split()), validate=True) if head[3] else plain
     except (binascii.Error, ValueError) as error:
-        raise wrong("/data", "The data URI's base64 is damaged.") from error
+        raise InvalidRequestError.at("/data", "The data URI's base64 is damaged.") from error
     return head[1], data
-
-
-def wrong(pointer: str, detail: str) -> InvalidRequestError:
-    """The refusal of a member."""
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])
 
 
 def mesh_header(data: bytes, named: str | None, max_faces: int) -> MeshHeader:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -123,6 +125,23 @@ def test_sigterm_drains(tmp_path: Path) -> None:
         assert jobs.wait_all(server.url, [job_id], 60.0)[job_id]["state"] == "succeeded"
     finally:
         server.stop()
+
+
+def test_work_that_arrives_while_the_server_ends_is_sent_away(tmp_path: Path) -> None:
+    server = Server(tmp_path, cpu_workers=1, disk_reserve_mb=0).start()
+    body = b'{"prompt": "a red cube"}'
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10.0) as line:
+        line.sendall(f"POST /api/v1/generations HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n".encode())
+        time.sleep(0.5)  # until a thread reads it: only then is it waited for
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        time.sleep(0.5)
+        line.sendall(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        head, _, problem = b"".join(iter(lambda: line.recv(65536), b"")).partition(b"\r\n\r\n")
+        ending.join()
+    assert b" 503 " in head.splitlines()[0], head
+    assert b"retry-after: 5" in head.lower()
+    assert json.loads(problem)["code"] == "shutting_down"
 
 
 def _workers(server: Server) -> list[dict[str, object]]:

@@ -63,7 +63,7 @@ def batch_status(batch_id: str) -> Response:
 def _of_files(options: Options, parts: list[FileStorage]) -> Response:
     chosen = [(part.filename or "", part.stream) for part in parts]
     if not 1 <= len(chosen) <= limits.COMPATIBLE_BATCH_FILES:
-        raise _wrong("/files", f"Send 1 to {limits.COMPATIBLE_BATCH_FILES} files in the field files.")
+        raise InvalidRequestError.at("/files", f"Send 1 to {limits.COMPATIBLE_BATCH_FILES} files in the field files.")
     batch, rejected = services().batches.create_of_files(caller(), options, chosen)
     for item in batch.items:
         for warning in item.run.warnings if item.run else ():
@@ -85,10 +85,11 @@ def _of_files(options: Options, parts: list[FileStorage]) -> Response:
 def _of_jobs(options: Options, params: dict[str, Any]) -> Response:
     wanted = _job_ids(params)
     if not wanted:
-        raise _wrong("/job_ids", "job_ids is needed: 1 to 10 ids of uploaded images, or files in a multipart request.")
+        detail = "job_ids is needed: 1 to 10 ids of uploaded images, or files in a multipart request."
+        raise InvalidRequestError.at("/job_ids", detail)
     job_ids = [require_job_id(given, f"/job_ids/{index}") for index, given in enumerate(wanted)]
     if len(set(job_ids)) < len(job_ids):
-        raise _wrong("/job_ids", "An id is listed twice.")
+        raise InvalidRequestError.at("/job_ids", "An id is listed twice.")
     batch = services().batches.create_of_jobs(caller(), options, job_ids)
     for item in batch.items:
         for warning in item.run.warnings if item.run else ():
@@ -121,7 +122,3 @@ def _job(item: BatchItem) -> dict[str, Any]:
     if item.run.error:
         return {**found, "error": item.run.error["detail"]}
     return found
-
-
-def _wrong(pointer: str, detail: str) -> InvalidRequestError:
-    return InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}])

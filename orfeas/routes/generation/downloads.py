@@ -70,8 +70,9 @@ def download_base64(job_id: str, filename: str) -> Response:
 
 @blp.get("/api/preview/<filename>")
 @blp.response(200, content_type="image/png", description="The stored picture.")
+@blp.alt_response(206, description="The part that was asked for.", success=True)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
-@problems(blp, "file_not_found", "asset_gone")
+@problems(blp, "file_not_found", "asset_gone", "range_not_satisfiable")
 @example(path={"filename": PREVIEW_FILENAME})
 def preview(filename: str) -> Response:
     """Show the image that a job started from."""
@@ -81,8 +82,9 @@ def preview(filename: str) -> Response:
 @blp.get("/api/preview-output/<job_id>/<filename>")
 @waits(limits.DOWNLOAD_WAIT_S)
 @blp.response(200, content_type="image/png", description="The file, to be shown in place.")
+@blp.alt_response(206, description="The part that was asked for.", success=True)
 @blp.alt_response(304, description="Unchanged since the ETag that was sent.", success=True)
-@problems(blp, *FILE_PROBLEMS)
+@problems(blp, *FILE_PROBLEMS, "range_not_satisfiable")
 @example(path={"job_id": COMPATIBLE_JOB_ID, "filename": "preview.png"})
 def preview_output(job_id: str, filename: str) -> Response:
     """Show an output: `preview.png` is the rendered model, other names are files of the job."""

@@ -66,9 +66,7 @@ def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]
     """The pictures that a v1 request names, by view; a single file part may stand alone, and a prompt has none."""
     if "prompt" in params:
         if parts:
-            raise InvalidRequestError(
-                ONE_INPUT, errors=[{"pointer": "/prompt", "detail": ONE_INPUT, "code": "invalid"}]
-            )
+            raise InvalidRequestError.at("/prompt", ONE_INPUT)
         return {}
     if "images" in params:
         return {view: stored(image, parts, f"/images/{view}") for view, image in params["images"].items()}
@@ -76,6 +74,5 @@ def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]
     if wanted is None and len(parts) == 1:
         wanted = {"upload": next(iter(parts))}
     if wanted is None:
-        errors = [{"pointer": "/image", "detail": ONE_INPUT, "code": "required"}]
-        raise InvalidRequestError(ONE_INPUT, errors=errors)
+        raise InvalidRequestError.at("/image", ONE_INPUT, code="required")
     return {"front": stored(wanted, parts, "/image")}

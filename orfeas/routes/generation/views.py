@@ -18,6 +18,7 @@ from orfeas.routes.examples import COMPATIBLE_JOB_ID, PHOTO, UPLOADED_JOB_ID, ex
 from orfeas.routes.generation import samples
 from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.problems import problems
+from orfeas.routes.response_headers import canonical
 from orfeas.routes.schemas.generation import (
     FormatsSchema,
     GenerateFromImageSchema,
@@ -134,12 +135,6 @@ def formats() -> Response:
     return jsonify(formats=list(here.writable), input_formats=list(IMAGE_EXTENSIONS), details=details)
 
 
-def canonical(response: Response, path: str) -> Response:
-    """Name the address that an alias stands for."""
-    response.headers["Link"] = f'<{path}>; rel="canonical"'
-    return response
-
-
 def require_file(part: FileStorage | None) -> FileStorage:
     """The file part, refused if it is absent or names no file."""
     if part is None or not part.filename:
@@ -153,7 +148,7 @@ def require_job_id(given: str | None, pointer: str = "/job_id") -> str:
         return str(uuid.UUID(given or ""))
     except ValueError as error:
         detail = f"{given[:64]!r} is no job id." if given else "job_id is needed, or an image part in its place."
-        raise InvalidRequestError(detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}]) from error
+        raise InvalidRequestError.at(pointer, detail) from error
 
 
 def _uploaded(part: FileStorage | None) -> Response:

@@ -219,4 +219,4 @@ def _suited(found: list[Agent], data: Mapping[str, Any]) -> list[Agent]:
 
 def _unsuited(data: Mapping[str, Any], agent: Agent, wanted: str) -> InvalidRequestError:
     detail = f"{agent.agent_type} needs a file of the kind {wanted}; this one is of the kind {data['kind']}."
-    return InvalidRequestError(detail, errors=[{"pointer": "/task_data", "detail": detail, "code": "invalid"}])
+    return InvalidRequestError.at("/task_data", detail)

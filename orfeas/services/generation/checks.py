@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orfeas.domain.presets import MATERIALS
-from orfeas.errors import InvalidRequestError, OrfeasError, ParameterNotSupportedError
+from orfeas.errors import InvalidRequestError, ParameterNotSupportedError
 from orfeas.jobs.views import Surface
 from orfeas.services.engines import EMBEDDED, Choice
 from orfeas.services.generation import text
@@ -72,28 +72,21 @@ def _common(options: Options) -> dict[str, Any]:
 
 def _refuse_features(options: Options) -> None:
     if options.texture == "paint":
-        raise _at(
-            ParameterNotSupportedError, "/texture", "texture paint is not part of this release; use auto or none."
-        )
+        raise ParameterNotSupportedError.at("/texture", "texture paint is not part of this release; use auto or none.")
     if options.project_id is not None:
-        raise _at(ParameterNotSupportedError, "/project_id", "Projects are not part of this release; leave it out.")
+        raise ParameterNotSupportedError.at("/project_id", "Projects are not part of this release; leave it out.")
     if options.texture == "material" and options.material not in MATERIALS:
         given = "none is named" if options.material is None else f"{options.material!r} is not known"
         names = ", ".join(MATERIALS)
-        raise _at(InvalidRequestError, "/material", f"texture material needs a material and {given}; use {names}.")
+        raise InvalidRequestError.at("/material", f"texture material needs a material and {given}; use {names}.")
 
 
 def _refuse_ignored(ignored: Mapping[str, str], surface: Surface) -> None:
     if ignored and surface is Surface.V1:
         raise ParameterNotSupportedError(
             f"{next(iter(ignored.values())).rstrip('.')}; leave it out.",
-            errors=[_error(pointer, why, "parameter_not_supported") for pointer, why in ignored.items()],
+            errors=[
+                {"pointer": pointer, "detail": why, "code": ParameterNotSupportedError.code}
+                for pointer, why in ignored.items()
+            ],
         )
-
-
-def _at(kind: type[OrfeasError], pointer: str, detail: str) -> OrfeasError:
-    return kind(detail, errors=[_error(pointer, detail, kind.code)])
-
-
-def _error(pointer: str, detail: str, code: str) -> dict[str, str]:
-    return {"pointer": pointer, "detail": detail, "code": code}

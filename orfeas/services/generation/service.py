@@ -313,8 +313,7 @@ def _refuse_fixed(changes: Mapping[str, Any]) -> None:
     for name in FIXED_IN_SOLIDS:
         if changes.get(name) is not None:
             detail = f"{name} has no effect on solids of a prompt; leave it out."
-            errors = [{"pointer": f"/{name}", "detail": detail, "code": ParameterNotSupportedError.code}]
-            raise ParameterNotSupportedError(detail, errors=errors)
+            raise ParameterNotSupportedError.at(f"/{name}", detail)
 
 
 def stored_name(job_id: str, filename: str, format_name: str, now: float) -> str:

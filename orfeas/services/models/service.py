@@ -152,7 +152,7 @@ class ModelService:
         """The stage that brings a model."""
         from_folder = not is_hub_id(source or model.repo)
         if from_folder and not model_source(Path(source or ""), model.place):
-            raise InvalidRequestError(SOURCE, errors=[{"pointer": "/source", "detail": SOURCE, "code": "invalid"}])
+            raise InvalidRequestError.at("/source", SOURCE)
         if not from_folder and self._config.offline:
             raise CapabilityMissingError(OFFLINE)
         if not from_folder and importlib.util.find_spec("huggingface_hub") is None:

@@ -282,9 +282,7 @@ def _engines(names: list[str]) -> tuple[str, ...]:
 
 def _unknown(name: str, kind: str, pointer: str, allowed: list[str]) -> InvalidRequestError:
     detail = f"There is no {kind} {name[:64]!r}; there are {', '.join(allowed)}."
-    return InvalidRequestError(
-        detail, errors=[{"pointer": pointer, "detail": detail, "code": "invalid"}], allowed=allowed
-    )
+    return InvalidRequestError.at(pointer, detail, allowed=allowed)
 
 
 def _gains(gained: Speedup) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from orfeas.domain.formats import MESH_FORMATS
 from orfeas.domain.materials import material_text, with_properties
 from orfeas.domain.presets import MATERIALS, Material
 from orfeas.domain.specs import Texture
-from orfeas.errors import InvalidRequestError, OrfeasError, ParameterNotSupportedError
+from orfeas.errors import InvalidRequestError, ParameterNotSupportedError
 from orfeas.jobs.plan import Node, Plan
 from orfeas.services.plans.common import prepared
 from orfeas.services.plans.meshes import REQUESTS, ReworkRequest, StoredMesh
@@ -49,13 +49,21 @@ class TextureRequest(ReworkRequest):
             A member changes nothing in this mode, or no file can show the look.
         """
         if self.mode == "paint":
-            raise _refused("/mode", "mode paint is not part of this release; use material or projection.")
+            raise ParameterNotSupportedError.at(
+                "/mode", "mode paint is not part of this release; use material or projection."
+            )
         for pointer, why in self._without_effect():
-            raise _refused(pointer, f"{pointer[1:].split('/')[0]} has no effect: {why}; leave it out.")
+            raise ParameterNotSupportedError.at(
+                pointer, f"{pointer[1:].split('/')[0]} has no effect: {why}; leave it out."
+            )
         if self.mode == "material" and self.material is None and not self.custom:
-            raise _missing("/material", f"mode material needs a material ({', '.join(MATERIALS)}) or custom.")
+            raise InvalidRequestError.at(
+                "/material", f"mode material needs a material ({', '.join(MATERIALS)}) or custom.", code="required"
+            )
         if self.mode == "projection" and not self.images:
-            raise _missing("/images", "mode projection needs images, at least one of its sides.")
+            raise InvalidRequestError.at(
+                "/images", "mode projection needs images, at least one of its sides.", code="required"
+            )
         self._check_formats(own_format)
 
     def warnings(self, own_format: str) -> tuple[str, ...]:
@@ -95,19 +103,9 @@ class TextureRequest(ReworkRequest):
     def _check_formats(self, own_format: str | None) -> None:
         names = self.formats or ((own_format,) if own_format else ())
         if names and not any(MESH_FORMATS[name].colors for name in names):
-            raise _refused("/formats", f"{', '.join(names)} carries no colours; ask for formats glb, obj or 3mf.")
+            raise ParameterNotSupportedError.at(
+                "/formats", f"{', '.join(names)} carries no colours; ask for formats glb, obj or 3mf."
+            )
 
 
 REQUESTS[TextureRequest.type] = TextureRequest
-
-
-def _refused(pointer: str, detail: str) -> OrfeasError:
-    return _at(ParameterNotSupportedError, pointer, detail, ParameterNotSupportedError.code)
-
-
-def _missing(pointer: str, detail: str) -> OrfeasError:
-    return _at(InvalidRequestError, pointer, detail, "required")
-
-
-def _at(kind: type[OrfeasError], pointer: str, detail: str, code: str) -> OrfeasError:
-    return kind(detail, errors=[{"pointer": pointer, "detail": detail, "code": code}])
