@@ -422,6 +422,12 @@ class LlmUnreachableError(OrfeasError):
     retryable = True
 
 
+class DatabaseUnavailableError(OrfeasError):
+    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", "The database does not answer"
+    way_out = "Send the request again in a moment; nothing of it was kept. The server's log says what is wrong."
+    retryable = True
+
+
 class ShuttingDownError(OrfeasError):
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"
     way_out = "Connect again in a moment; a server that drains takes no new work."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from orfeas.geometry.mesh import Faces
@@ -112,29 +112,58 @@ def topology(faces: Faces) -> Topology:
     """
     if len(faces) == 0:
         return Topology(0, 0, 0, 0, 0, 0, 0, 0)
+    return _of_closed(faces) or _of_any(faces)
+
+
+def _of_closed(faces: Faces) -> Topology | None:
+    """The topology where every edge has two faces wound oppositely and every vertex one fan; None elsewhere.
+
+    Such a surface is its own mirror: the matrix of directed edges has the pattern of its transpose. Both come from
+    counting, in two thirds of the time that sorting the edges takes.
+    """
+    tail, head = faces.astype(np.int32).ravel(), faces[:, [1, 2, 0]].astype(np.int32).ravel()
+    size = int(faces.max()) + 1
+    edges = coo_array((np.arange(len(tail), dtype=np.int32), (tail, head)), shape=(size, size)).tocsr()
+    back = edges.T.tocsr()
+    same = edges.nnz == len(tail) and np.array_equal(edges.indptr, back.indptr)
+    if not same or not np.array_equal(edges.indices, back.indices):
+        return None
+    twin = np.empty(len(tail), dtype=np.int32)
+    twin[edges.data] = back.data
+    degree = np.diff(edges.indptr)
+    used = degree > 0
+    if not _single_fans(twin, edges.data[edges.indptr[:-1][used]], degree[used]):
+        return None
+    vertex_count = int(np.count_nonzero(used))
+    # Edges go both ways, so that strong components are bodies; their search needs no transposed copy.
+    bodies_and_unused = connected_components(edges, connection="strong", return_labels=False)
+    return Topology(
+        vertex_count=vertex_count,
+        edge_count=len(tail) // 2,
+        face_count=len(faces),
+        body_count=int(bodies_and_unused) - (size - vertex_count),
+        boundary_edges=0,
+        non_manifold_edges=0,
+        inverted_edges=0,
+        fan_count=vertex_count,
+    )
+
+
+def _of_any(faces: Faces) -> Topology:
+    """The topology of any surface."""
     edges = Edges.of(faces)
     one, two = edges.pairs()
     tail = faces.ravel()
-    inverted = tail[one] == tail[two]
     return Topology(
         vertex_count=int(np.count_nonzero(np.bincount(tail))),
         edge_count=len(edges.start),
         face_count=len(faces),
-        body_count=_body_count(len(faces), edges, one, two),
+        body_count=parts(len(faces), *_neighbours(edges))[0],
         boundary_edges=int((edges.count == 1).sum()),
         non_manifold_edges=int((edges.count > 2).sum()),
-        inverted_edges=int(inverted.sum()),
-        fan_count=_fan_count(faces, one, two),
+        inverted_edges=int((tail[one] == tail[two]).sum()),
+        fan_count=fans(faces, one, two)[0],
     )
-
-
-def _body_count(count: int, edges: Edges, one: Indices, two: Indices) -> int:
-    """Bodies of `count` faces; a graph with three links at each is there already where each edge has two faces."""
-    if 2 * len(one) != 3 * count:
-        return parts(count, *_neighbours(edges))[0]
-    links = np.ones(3 * count, dtype=np.int8), _twin(one, two) // 3, np.arange(0, 3 * count + 1, 3, dtype=np.int32)
-    # Links go both ways, so that strong components are bodies; their search needs no transposed copy.
-    return int(connected_components(csr_array(links, shape=(count, count)), connection="strong", return_labels=False))
 
 
 def _twin(one: Indices, two: Indices) -> NDArray[np.int32]:
@@ -201,31 +230,22 @@ def fans(faces: Faces, one: Indices, two: Indices) -> tuple[int, NDArray[np.int3
     return parts(len(tail), np.concatenate([one, after[one]]), np.concatenate([at_tail, at_head]))
 
 
-def _fan_count(faces: Faces, one: Indices, two: Indices) -> int:
-    """The number of fans; where each vertex of a closed, oriented surface has one, a walk around it tells."""
-    tail = faces.ravel()
-    if 2 * len(one) == len(tail) and (tail[one] != tail[two]).all():
-        degree = np.bincount(tail)
-        if _single_fans(_twin(one, two), tail, degree):
-            return int(np.count_nonzero(degree))
-    return fans(faces, one, two)[0]
+def _single_fans(twin: NDArray[np.int32], start: NDArray[np.int32], degree: NDArray[np.int32]) -> bool:
+    """Whether walks around vertices come back after as many steps as there are corners; False if one is long.
 
-
-def _single_fans(twin: NDArray[np.int32], tail: Indices, degree: Indices) -> bool:
-    """Whether walks around all vertices come back after as many steps as there are corners; False if one is long."""
-    before = np.arange(len(twin), dtype=np.int32).reshape(-1, 3)[:, [2, 0, 1]].ravel()
-    start = np.empty(len(degree), dtype=np.int32)
-    start[tail] = np.arange(len(tail), dtype=np.int32)  # any corner of each vertex
-    start, left = start[degree > 0], degree[degree > 0]
+    `start` has one directed edge away from each vertex, `degree` how many there are.
+    """
+    around = twin[np.arange(len(twin), dtype=np.int32).reshape(-1, 3)[:, [2, 0, 1]].ravel()]
     here = start
     for step in range(1, LONGEST_WALK):
-        here = twin[before[here]]
+        here = around[here]
         back = here == start
-        if (left[back] != step).any():
+        if not np.array_equal(back, degree == step):
             return False
-        here, start, left = here[~back], start[~back], left[~back]
-        if len(here) == 0:
+        if back.all():
             return True
+        if back.any():
+            here, start, degree = here[~back], start[~back], degree[~back]
     return False
 
 

@@ -72,6 +72,7 @@ def enlist(
     joined = bool(unfinished_targets) and all(row.state in ("wanted", "running") for row in unfinished_targets)
     limit = document.get("batch_limit")
     want(connection, [rows[fp] for fp in needed], priority=priority, now=now, batch_limit=limit)
+    _hold(connection, nodes, rows, needed)
     connection.execute(
         run_stages.insert(),
         [
@@ -188,11 +189,30 @@ def want(
             .values(
                 state="wanted", priority=priority, wanted_at=now, owner=None, lease_until=None, attempts=0, crashes=0,
                 fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
-                batch_limit=batch_limit,
+                batch_limit=batch_limit, held=False,
             )
         )  # fmt: skip
     if busy:
         connection.execute(update(stages).where(stages.c.id.in_(busy)).values(priority=priority))
+
+
+def _hold(
+    connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow], needed: dict[str, None]
+) -> None:
+    """Leave out what waits for another stage of the plan, until that one is done."""
+    waiting = [
+        rows[node["fingerprint"]].id
+        for node in nodes
+        if node["fingerprint"] in needed and any(part.get("stage") in needed for part in node["inputs"])
+    ]
+    if waiting:
+        connection.execute(update(stages).where(stages.c.id.in_(waiting)).values(held=True))
+
+
+def release(connection: Connection, stage_id: int) -> None:
+    """A stage is done: look again at those that take what it made."""
+    takers = select(stage_inputs.c.stage_id).where(stage_inputs.c.input_id == stage_id)
+    connection.execute(update(stages).where(stages.c.id.in_(takers), stages.c.held).values(held=False))
 
 
 def _interest_all(connection: Connection, rows: list[AnyRow], lost: list[int]) -> None:

@@ -16,8 +16,8 @@ from orfeas.errors import (
     WorkerLostError,
 )
 from orfeas.jobs import outcome
-from orfeas.jobs.claims import ENDED, Claim, as_claim, claiming
-from orfeas.jobs.enlist import UNFINISHED, has_result, want
+from orfeas.jobs.claims import ENDED, Claim, as_claim, take
+from orfeas.jobs.enlist import UNFINISHED, has_result, release, want
 from orfeas.jobs.outcome import clock
 from orfeas.jobs.wakeups import Wakeups
 from orfeas.stages.task import Done
@@ -26,6 +26,8 @@ from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow, jobs, run_stages, runs, stage_inputs, stages, workers
 
 LEASE_S = 15.0
+LOOK_AGAIN_S = 5.0
+"""How often an idle worker looks at held stages as well, should one have been forgotten."""
 MAX_ATTEMPTS = 3
 MAX_CRASHES = 2
 
@@ -49,6 +51,7 @@ class Leases:
         self._wakeups = wakeups
         self.owner = owner
         self._now = now
+        self._looked_at = 0.0
 
     def claim(self, queue: str, *, commands: bool = False) -> Claim | None:
         """Take the best stage that is ready, if any; with `commands` only one that commands a device."""
@@ -107,6 +110,8 @@ class Leases:
                     last_used_at=now, error=None,
                 )
             ).rowcount  # fmt: skip
+            if kept:
+                release(connection, stage_id)
             further = outcome.follow(connection, self._blobs, stage_id, made.report, now) if kept else frozenset()
             waiting = outcome.advance(connection, self._blobs, stage_id, now) if kept else []
             claimed, told = self._claim(connection, claim_next, after=stage_id) if claim_next else (None, set())
@@ -222,9 +227,10 @@ class Leases:
         values = {"for_queue": queue, "at": now, "by": self.owner, "until": now + LEASE_S}
         if after is not None:
             values["after"] = after
-        statement = claiming(in_hand=after is not None, sqlite=self._database.is_sqlite, commands=commands)
-        row = connection.execute(statement, values).one_or_none()
+        whole = now - self._looked_at >= LOOK_AGAIN_S
+        row = take(connection, values, commands=commands, whole=whole)
         if row is None:
+            self._looked_at = now if whole else self._looked_at
             return None, set()
         told = outcome.begin(connection, row, now)
         return as_claim(connection, row), told
@@ -286,7 +292,14 @@ def _again(connection: Connection, stage_ids: list[int], *, attempts: int = 0) -
     connection.execute(
         update(stages)
         .where(stages.c.id.in_(stage_ids))
-        .values(state="wanted", owner=None, lease_until=None, fraction=0.0, attempts=stages.c.attempts + attempts)
+        .values(
+            state="wanted",
+            owner=None,
+            lease_until=None,
+            fraction=0.0,
+            attempts=stages.c.attempts + attempts,
+            held=False,
+        )
     )
 
 

@@ -94,6 +94,8 @@ def set_state(connection: Connection, run: AnyRow, state: str, now: float, **val
         "type": case((newer, jobs.c.type), else_=run.type),
     }
     emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now, **shown)
+    if state not in UNFINISHED:
+        connection.execute(update(stages).where(stages.c.after_job == run.job_id).values(held=False))
 
 
 def report_progress(connection: Connection, run: AnyRow, now: float) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.config import Config, ConfigError, secret_key
 from orfeas.domain.stages import Queue
+from orfeas.errors import DatabaseUnavailableError
 from orfeas.jobs.devices import Discovery, discover, remember
 from orfeas.jobs.leases import Leases
 from orfeas.jobs.supervisor import Program, Supervisor
@@ -176,13 +177,13 @@ def prepare(config: Config) -> Database:
     database = Database(config.database_url)
     try:
         migrate(database, config.data_dir)
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, DatabaseUnavailableError, OSError) as error:
         database.dispose()
-        raise ConfigError(f"The database cannot be used: {_first_line(error)}") from error
+        raise ConfigError(f"The database cannot be used: {_first_line(error.__cause__ or error)}") from error
     return database
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
 
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from orfeas.errors import DiskFullError
+from orfeas.errors import DatabaseUnavailableError, DiskFullError
 from orfeas.storage.blobs import DISK_FULL
 
 PRAGMAS = (
@@ -35,10 +37,15 @@ SETTINGS = (
     "SET idle_in_transaction_session_timeout = '30s'",
 )
 TAKE_TURNS = text("SELECT pg_advisory_xact_lock(7230911, hashtext(coalesce(current_schema(), '')))")
-UNAVAILABLE = (OperationalError, InterfaceError, DiskFullError)
+WAIT_S = 10.0
+RETRY_S = 2
+UNAVAILABLE = (OperationalError, InterfaceError, DatabaseUnavailableError, DiskFullError)
 """What a transaction raises when the database is locked, full, or away for a while."""
-HEAD = "0005"
+LOCK_NOT_AVAILABLE = "55P03"
+HEAD = "0006"
 """The newest migration; a test compares it with the folder."""
+
+log = logging.getLogger("orfeas.storage")
 
 
 class Database:
@@ -48,6 +55,10 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        file = make_url(url).database if self.is_sqlite else None
+        self._turns = (
+            None if os.environ.get("NOTURN") else Turns(Path(f"{file}-turn")) if file and file != ":memory:" else None
+        )
         self._reader = self._engine.execution_options(
             **{"read_only_snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         )
@@ -60,31 +71,86 @@ class Database:
         ------
         DiskFullError
             The database found no room.
+        DatabaseUnavailableError
+            The turn did not come in time, or the server is away.
         """
-        with _naming_a_full_disk(), self._engine.begin() as connection:
+        turn: AbstractContextManager[None] = self._turns.taken() if self._turns else nullcontext()
+        with _named(), turn, self._engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(TAKE_TURNS)
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent look without a write lock."""
-        with self._reader.begin() as connection:
+        """A consistent look without a write lock; raises as a transaction does."""
+        with _named(), self._reader.begin() as connection:
             yield connection
 
     def dispose(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._turns:
+            self._turns.close()
+
+
+class Turns:
+    """Writers of a SQLite file, one after the other: threads by a lock, processes by a file that they lock.
+
+    SQLite itself lets a writer look again after ever longer breaks, so that whoever waits long is overtaken by those
+    who just came, until it gives up. One thread of each process waits for the others, which the system lets in fairly
+    and without looking again; a process that stops in the middle of a transaction holds up only that one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = threading.Lock()
+        self._file: int | None = None
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for the turn, and pass it on at the end."""
+        if not self._thread.acquire(timeout=WAIT_S):
+            raise DatabaseUnavailableError(retry_after=RETRY_S)
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._thread.release()
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._thread:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
 
 @contextmanager
-def _naming_a_full_disk() -> Iterator[None]:
+def _named() -> Iterator[None]:
+    """What a client can do something about, by its name."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         if "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "53100":
             raise DiskFullError(DISK_FULL) from error
+        if _is_away(error):
+            log.warning("the database does not answer: %s", str(error).partition("\n")[0])
+            raise DatabaseUnavailableError(retry_after=RETRY_S) from error
         raise
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the same statement may go well later: a lock that did not come, a server that is gone."""
+    if isinstance(error.orig, sqlite3.Error):
+        return "database is locked" in str(error.orig)
+    state = getattr(error.orig, "sqlstate", None)
+    # Without a state the error is the driver's own: no connection.
+    return state is None or state == LOCK_NOT_AVAILABLE or state.startswith(("08", "57P"))
 
 
 def _sqlite_engine(url: str) -> Engine:

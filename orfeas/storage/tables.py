@@ -130,6 +130,7 @@ stages = Table(
     Column("wanted_at", Float),
     Column("batch_limit", Integer),
     Column("after_job", String(36)),
+    Column("held", Boolean, nullable=False, server_default=false()),
     Column("owner", String(40)),
     Column("lease_until", Float),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -143,7 +144,7 @@ stages = Table(
     Column("error", JSON),
     Column("last_used_at", Float),
     UniqueConstraint("tenant", "fingerprint"),
-    Index(None, "queue", "state", "priority", "wanted_at"),
+    Index("ix_stages_ready", "queue", "state", "held", "tenant", "priority", "wanted_at"),
     Index(
         "ix_stages_after_job",
         "after_job",
@@ -156,7 +157,8 @@ stages = Table(
 )
 """Memoised work. `output` is the hash of its blob; NULL where the report is all there is.
 
-A stage with `after_job` is not begun before that job has ended.
+A stage with `after_job` is not begun before that job has ended. `held` spares a look at those that cannot begin yet:
+it is set when an input or that job was found at work, and taken back when one of them ends.
 """
 
 stage_inputs = Table(

@@ -101,8 +101,7 @@ def test_a_photo_becomes_a_watertight_model_before_ones_eyes(use: Use) -> None:
     report = use("model")
     assert complaints(report) == []
     assert report["forecast"].startswith("Built-in")
-    assert len(report["stages"]) >= 2
-    assert set(report["stages"]) <= {*TEXTS["stages"].values(), TEXTS["follow"]["starting"]}
+    assert report["waiting"] in ("pending", "queued")
     assert report["sameAddress"], "a reload on the way changes nothing"
     assert (report["state"], report["tags"]) == ("succeeded", ["kitchen", "test"])
     for path, kind, longest in ((report["glb"], "glb", 0.1), (report["stl"], "stl", 100.0)):
@@ -177,6 +176,7 @@ def test_several_files_are_a_batch_and_a_bad_one_is_named(use: Use) -> None:
 def test_a_job_is_cancelled_and_tried_again(use: Use) -> None:
     report = use("cancelled")
     assert complaints(report) == []
+    assert report["stage"].split("\n")[0] in TEXTS["stages"].values()
     assert report["state"] == "cancelled"
     assert report["retried"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from orfeas.geometry.deviation import changed_deviation
-from orfeas.geometry.manifoldness import Topology, topology, torn
+from orfeas.geometry.manifoldness import topology, torn
 from orfeas.geometry.measures import signed_volume
 from orfeas.geometry.mesh import Mesh
 from orfeas.geometry.repair import dropping, holes, sheets, shells, welding
 from orfeas.geometry.repair.remesh import remeshed
 from orfeas.geometry.repair.state import NEW, State, dressed, named
-from orfeas.geometry.weld import by_position, collapsed
+from orfeas.geometry.weld import by_position
 
 NUDGE = 2e-6  # of the diagonal, by which sheets are kept apart: several steps of single precision
 ROUNDS = 4  # of looking at the result as a file has it, and mending again
@@ -122,11 +122,11 @@ class _Work:
 
     def harder(self) -> None:
         """The steps that make parts of the surface anew."""
-        if len(self.state.faces) and not as_filed(self.state).is_watertight:
+        if len(self.state.faces) and not self.state.filed.is_watertight:
             made = remeshed(self.state.mesh)
             self.state = State(made.vertices, made.faces, np.full(len(made.faces), NEW))
             self.note("voxel_remesh", 1, "Made the surface anew from voxels, as it could not be closed.")
-        if as_filed(self.state).is_watertight:
+        if self.state.filed.is_watertight:
             self.state, count = shells.without_inner(self.state)
             self.note("remove_inner_shells", count, "Dropped {count} bodies within solid material.")
         self._report(0.95)
@@ -179,10 +179,10 @@ class _Work:
     def _settle(self) -> None:
         """Look at the surface as a file has it, and mend what equal places spoil."""
         for attempt in range(ROUNDS):
-            if _is_filed_well(self.state):
+            if self.state.is_filed_well:
                 return
             self.state = welding.spread(self.state, self._nudge * (attempt + 1))
-            if _is_filed_well(self.state):
+            if self.state.is_filed_well:
                 return
             self.state = _without_torn(self.state, everything=attempt > 0)
             if len(self.state.faces) == 0:
@@ -202,29 +202,14 @@ class _Work:
         if not count:
             return
         self._settle()
-        if _is_filed_well(self.state):
+        if self.state.is_filed_well:
             self.note("unite_shells", count, "United {count} overlapping bodies.")
         else:
             self.state = before
 
 
-def as_filed(state: State) -> Topology:
-    """The topology that a file shows, whose equal places are one vertex."""
-    _, faces = by_position(state.vertices, state.faces)
-    return topology(faces[~collapsed(faces)])
-
-
 def _is_sound(state: State) -> bool:
     found = topology(state.faces)
-    return found.is_watertight and found.is_manifold
-
-
-def _is_filed_well(state: State) -> bool:
-    """Closed and manifold for who reads the file."""
-    _, faces = by_position(state.vertices, state.faces)
-    if collapsed(faces).any():
-        return False
-    found = topology(faces)
     return found.is_watertight and found.is_manifold
 
 
@@ -240,7 +225,7 @@ def _without_torn(state: State, *, everything: bool) -> State:
 def _report(original: Mesh, work: _Work) -> Repaired:
     state = work.state
     fixed = dressed(state, original)
-    closed = len(state.faces) > 0 and as_filed(state).is_watertight
+    closed = len(state.faces) > 0 and state.filed.is_watertight
     largest, mean = _moved(original, state)
     operations = tuple(Operation(name, int(count), str(detail)) for name, (count, detail) in work.counts.items())
     return Repaired(fixed, operations, largest, mean, _volume_change(original, state, closed), closed)

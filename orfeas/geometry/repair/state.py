@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from orfeas.geometry.deviation import Surface, linear_weights
+from orfeas.geometry.manifoldness import Topology, topology
 from orfeas.geometry.mesh import Faces, Mesh, Vertices
-from orfeas.geometry.weld import compact
+from orfeas.geometry.weld import by_position, collapsed, compact
 
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -18,7 +20,7 @@ Mask = NDArray[np.bool_]
 NEW = -1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class State:
     """Triangles on their way.
 
@@ -51,6 +53,18 @@ class State:
     def mesh(self) -> Mesh:
         """Without colours."""
         return Mesh(self.vertices, self.faces)
+
+    @cached_property
+    def filed(self) -> Topology:
+        """What a file shows, whose equal places are one vertex; faces that this leaves without area do not count."""
+        _, faces = by_position(self.vertices, self.faces)
+        return topology(faces[~collapsed(faces)])
+
+    @property
+    def is_filed_well(self) -> bool:
+        """Closed and manifold for who reads the file, and no face gone."""
+        found = self.filed
+        return found.is_watertight and found.is_manifold and found.face_count == len(self.faces)
 
     def kept(self, which: Indices | Mask) -> State:
         """These faces only, with all vertices."""

@@ -9,7 +9,7 @@ import { Icon } from "../../ui/icon";
 import { Notice, ProblemNotice } from "../../ui/parts";
 
 export function stageWords(job: Job): string {
-  if (job.state === "queued") return job.queue_position && job.queue_position > 1 ? fill(text.follow.place, { n: job.queue_position }) : text.follow.starting;
+  if (job.state === "queued" && job.queue_position) return job.queue_position > 1 ? fill(text.follow.place, { n: job.queue_position }) : text.follow.next;
   return job.progress.stage ? word(text.stages, job.progress.stage) : text.follow.starting;
 }
 
