@@ -30,7 +30,7 @@ DOCUMENT = Path(__file__).parents[1] / "openapi" / "openapi.json"
 NOT_ASKED = {"/api/v1/jobs/{job_id}/events": "a stream; benchmarks.http and the tests measure events"}
 SLOW_JOBS = 24
 UPLOADS = 20
-STORED = 50
+STORED = 200
 """Uploaded pictures that models are made of in turn."""
 READS_PER_CREATION = 9
 SETTLE_S = 0.2

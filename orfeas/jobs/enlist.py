@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,17 @@ def upsert(connection: Connection, table: Table) -> Any:
 
 def count(connection: Connection, name: str, amount: int = 1) -> None:
     """Add to a counter that survives restarts."""
-    if amount:
-        insert = upsert(connection, counters).values(name=name, value=amount)
-        connection.execute(
-            insert.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + amount})
-        )
+    count_all(connection, {name: amount})
+
+
+def count_all(connection: Connection, amounts: Mapping[str, int]) -> None:
+    """Add to several counters."""
+    insert = upsert(connection, counters)
+    added = insert.on_conflict_do_update(
+        index_elements=["name"], set_={"value": counters.c.value + insert.excluded.value}
+    )
+    if rows := [{"name": name, "value": amount} for name, amount in amounts.items() if amount]:
+        connection.execute(added, rows)
 
 
 def enlist(
@@ -71,8 +77,8 @@ def enlist(
     unfinished_targets = [rows[fp] for fp in needed if fp in targets]
     joined = bool(unfinished_targets) and all(row.state in ("wanted", "running") for row in unfinished_targets)
     limit = document.get("batch_limit")
-    want(connection, [rows[fp] for fp in needed], priority=priority, now=now, batch_limit=limit)
-    _hold(connection, nodes, rows, needed)
+    held = _waiting(nodes, rows, needed)
+    want(connection, [rows[fp] for fp in needed], priority=priority, now=now, batch_limit=limit, held=held)
     connection.execute(
         run_stages.insert(),
         [
@@ -104,23 +110,23 @@ def _rows(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> d
     missing = [node for node in nodes if node["fingerprint"] not in rows]
     _keep_longer(connection, nodes, rows)
     if missing:
-        _insert(connection, tenant, missing)
-        rows = _find(connection, tenant, nodes)
+        rows |= _insert(connection, tenant, missing)
         # Of all: a stage that is there may have lost its inputs with the job that made them.
         _insert_edges(connection, nodes, rows)
     return rows
 
 
+READ = (
+    stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.queue, stages.c.keep, stages.c.state, stages.c.output,
+    stages.c.output_bytes, stages.c.priority,
+)  # fmt: skip
+
+
 def _find(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
     wanted = [node["fingerprint"] for node in nodes]
     found = connection.execute(
-        select(
-            stages.c.id, stages.c.fingerprint, stages.c.name, stages.c.queue, stages.c.keep, stages.c.state,
-            stages.c.output, stages.c.output_bytes, stages.c.priority,
-        )
-        .where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted))
-        .order_by(stages.c.id)
-    )  # fmt: skip
+        select(*READ).where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted)).order_by(stages.c.id)
+    )
     return {row.fingerprint: row for row in found}
 
 
@@ -135,9 +141,9 @@ def _keep_longer(connection: Connection, nodes: list[dict[str, Any]], rows: dict
         connection.execute(update(stages).where(stages.c.id.in_(kept)).values(keep="latent"))
 
 
-def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> None:
+def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
     values = [{"tenant": tenant, "state": "absent", **node} for node in nodes]
-    connection.execute(stages.insert(), values)
+    return {row.fingerprint: row for row in connection.execute(stages.insert().returning(*READ), values)}
 
 
 def _insert_edges(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
@@ -172,11 +178,18 @@ def has_result(blobs: Storage, row: AnyRow) -> bool:
 
 
 def want(
-    connection: Connection, rows: Iterable[AnyRow], *, priority: int, now: float, batch_limit: int | None = None
+    connection: Connection,
+    rows: Iterable[AnyRow],
+    *,
+    priority: int,
+    now: float,
+    batch_limit: int | None = None,
+    held: Sequence[int] = (),
 ) -> None:
     """Ask for stages: start those that are at rest, lift the others to a better priority.
 
-    `batch_limit` holds for those that are started; who joins them takes them as they are.
+    `batch_limit` holds for those that are started; who joins them takes them as they are. `held` are the ids of those
+    that wait for others.
     """
     rows = list(rows)
     _interest_all(connection, rows, [row.id for row in rows if row.state == "done"])
@@ -189,24 +202,20 @@ def want(
             .values(
                 state="wanted", priority=priority, wanted_at=now, owner=None, lease_until=None, attempts=0, crashes=0,
                 fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
-                batch_limit=batch_limit, held=False,
+                batch_limit=batch_limit, held=stages.c.id.in_(held),
             )
         )  # fmt: skip
     if busy:
         connection.execute(update(stages).where(stages.c.id.in_(busy)).values(priority=priority))
 
 
-def _hold(
-    connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow], needed: dict[str, None]
-) -> None:
-    """Leave out what waits for another stage of the plan, until that one is done."""
-    waiting = [
+def _waiting(nodes: list[dict[str, Any]], rows: dict[str, AnyRow], needed: dict[str, None]) -> list[int]:
+    """What waits for another stage of the plan."""
+    return [
         rows[node["fingerprint"]].id
         for node in nodes
         if node["fingerprint"] in needed and any(part.get("stage") in needed for part in node["inputs"])
     ]
-    if waiting:
-        connection.execute(update(stages).where(stages.c.id.in_(waiting)).values(held=True))
 
 
 def release(connection: Connection, stage_id: int) -> None:
@@ -244,10 +253,10 @@ def _count_reuse(connection: Connection, nodes: list[dict[str, Any]], needed: di
     for node in nodes:
         tier = "latents" if node["keep"] == "latent" else "stages"
         by_tier[tier][node["fingerprint"] in needed] += 1
+    amounts = {"cache.stages.joined": int(joined)}
     for tier, (hits, misses) in by_tier.items():
-        count(connection, f"cache.{tier}.hits", hits)
-        count(connection, f"cache.{tier}.misses", misses)
-    count(connection, "cache.stages.joined", int(joined))
+        amounts |= {f"cache.{tier}.hits": hits, f"cache.{tier}.misses": misses}
+    count_all(connection, amounts)
 
 
 def withdraw(connection: Connection, run_id: str, keep: Iterable[str] = ()) -> list[str]:

@@ -126,7 +126,7 @@ def _task(node: Node, made: Mapping[str, Done]) -> Task:
     return Task(
         fingerprint=node.fingerprint,
         name=node.spec.name,
-        parameters=node.spec.parameters(),
+        parameters=node.parameters,
         inputs=tuple(
             TaskInput(part.fingerprint, made[part.fingerprint].blob, part.spec.name, made[part.fingerprint].report)
             if isinstance(part, Node)

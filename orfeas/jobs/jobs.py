@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, cast, select, update
 
 from orfeas.domain.caller import Caller
 from orfeas.errors import JobNotFinalError, JobNotFoundError, QueueFullError
@@ -28,9 +28,10 @@ from orfeas.jobs.views import JobFile, JobInput, JobView, Page, RunRequest, Surf
 from orfeas.jobs.wakeups import Wakeups
 from orfeas.storage.blobs import Storage
 from orfeas.storage.database import Database
-from orfeas.storage.tables import assets, job_assets, jobs, runs, stages
+from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
 
 WEIGHTS_KEPT_S = 10.0
+_OF_TENANT = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,8 @@ class Jobs:
             # Conversions and renders of what exists find its stages again, or they would be made for each look.
             private = private or not (hidden or is_shared(connection, self._limits.cache))
             queues = self._start(connection, caller, job_id, 1, request, weights, private=private)
-            job = self._get(connection, caller, job_id)
         self._wake(queues)
-        return job
+        return self.get(caller, job_id)
 
     def add_run(
         self, caller: Caller, job_id: str, request: RunRequest, *, private: bool = False
@@ -134,17 +134,22 @@ class Jobs:
         """A further run of a job; True when the identical run is in flight and was joined instead."""
         weights = self._weights(request)
         with self._database.transaction() as connection:
-            job = self._get(connection, caller, job_id)
-            latest = job.latest
+            job_id = self._row(connection, caller, job_id).id
+            latest = connection.execute(
+                select(runs.c.number, runs.c.fingerprint, runs.c.state)
+                .where(runs.c.job_id == job_id)
+                .order_by(runs.c.number.desc())
+                .limit(1)
+            ).one_or_none()
             private = private or not is_shared(connection, self._limits.cache)
             same = latest is not None and latest.fingerprint == request.plan.fingerprint
-            if latest is not None and same and not latest.state.final and not private:
-                return job, True
-            number = latest.number + 1 if latest else 1
-            queues = self._start(connection, caller, job.id, number, request, weights, private=private)
-            job = self._get(connection, caller, job.id)
+            joined = latest is not None and same and not private and latest.state in UNFINISHED
+            queues: frozenset[str] = frozenset()
+            if not joined:
+                number = latest.number + 1 if latest else 1
+                queues = self._start(connection, caller, job_id, number, request, weights, private=private)
         self._wake(queues)
-        return job, False
+        return self.get(caller, job_id), joined
 
     # reading
 
@@ -280,12 +285,13 @@ class Jobs:
     # inside a transaction
 
     def _get(self, connection: Connection, caller: Caller, job_id: str) -> JobView:
-        row = connection.execute(
-            select(jobs).where(jobs.c.id == job_id.lower(), jobs.c.tenant == caller.tenant)
-        ).one_or_none()
+        return views(connection, [self._row(connection, caller, job_id)])[0]
+
+    def _row(self, connection: Connection, caller: Caller, job_id: str) -> AnyRow:
+        row = connection.execute(_OF_TENANT, {"job_id": job_id.lower(), "tenant": caller.tenant}).one_or_none()
         if row is None:
             raise JobNotFoundError(f"There is no job {job_id[:64]!r}.")
-        return views(connection, [row])[0]
+        return row
 
     def _insert_job(
         self,
@@ -303,13 +309,14 @@ class Jobs:
     ) -> None:
         now = self._now()
         connection.execute(
-            jobs.insert().values(
-                id=job_id, tenant=caller.tenant, surface=surface.value, hidden=hidden, tags=[*tags],
-                batch_id=batch[0] if batch else None, batch_index=batch[1] if batch else None,
-                input=asdict(input), input_asset=input.asset_id, input_filename=input.filename,
-                retried_from=retried_from, derived_from=derived_from, state="pending", sequence=0,
-                created_at=now, updated_at=now,
-            )
+            jobs.insert(),
+            {
+                "id": job_id, "tenant": caller.tenant, "surface": surface.value, "hidden": hidden, "tags": [*tags],
+                "batch_id": batch[0] if batch else None, "batch_index": batch[1] if batch else None,
+                "input": asdict(input), "input_asset": input.asset_id, "input_filename": input.filename,
+                "retried_from": retried_from, "derived_from": derived_from, "state": "pending", "sequence": 0,
+                "created_at": now, "updated_at": now,
+            },
         )  # fmt: skip
         if input.asset_id:
             connection.execute(
@@ -351,12 +358,12 @@ class Jobs:
             now=now,
         )  # fmt: skip
         self._admit(connection, enlisted)
-        connection.execute(
+        run = connection.execute(
             update(runs)
             .where(runs.c.id == run_id)
             .values(cached=not enlisted.needed, joined=enlisted.joined, reused=[*enlisted.reused])
-        )
-        run = connection.execute(select(runs).where(runs.c.id == run_id)).one()
+            .returning(runs)
+        ).one()
         if enlisted.needed:
             outcome.set_state(connection, run, "queued", now)
             if enlisted.at_work:
@@ -421,10 +428,11 @@ def _insert_run(
         )
     }
     connection.execute(
-        runs.insert().values(
+        runs.insert(),
+        dict(
             id=run_id, job_id=job_id, number=number, tenant=caller.tenant, fingerprint=plan.fingerprint,
             outputs=plan_document(plan)["outputs"], fallbacks=fallbacks, weights=weights[0],
             weights_measured=weights[1], state="queued", cached=False, joined=False, private=private, reused=[],
             degraded=[], warnings=[*request.warnings], percent=0, created_at=now, deadline=now + limit_s, **same,
-        )
+        ),
     )  # fmt: skip

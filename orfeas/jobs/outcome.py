@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from orfeas.domain.checks import evaluate
 from orfeas.errors import PostconditionFailedError
@@ -16,21 +16,24 @@ from orfeas.jobs.progress import percent_done
 from orfeas.storage.blobs import Storage
 from orfeas.storage.tables import AnyRow, events, jobs, run_stages, runs, stages
 
+_COUNT = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of"))
+    .values(sequence=jobs.c.sequence + 1, updated_at=bindparam("at"))
+    .returning(jobs.c.sequence)
+)
+"""Built once, as every step of every job takes the next number."""
+
 
 def emit(
     connection: Connection, job_id: str, kind: str, payload: dict[str, Any], *, run: int | None, now: float, **job: Any
 ) -> int:
     """Write the job's next event, with rising numbers without gaps, and further values of the job."""
-    sequence = connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(sequence=jobs.c.sequence + 1, updated_at=now, **job)
-        .returning(jobs.c.sequence)
-    ).scalar_one()
-    connection.execute(
-        events.insert().values(job_id=job_id, sequence=sequence, run=run, kind=kind, payload=payload, created_at=now)
-    )
-    return int(sequence)
+    count = _COUNT.values(**job) if job else _COUNT
+    sequence = int(connection.execute(count, {"at": now, "of": job_id}).scalar_one())
+    event = {"job_id": job_id, "sequence": sequence, "run": run, "kind": kind, "payload": payload, "created_at": now}
+    connection.execute(events.insert(), event)
+    return sequence
 
 
 def interested(connection: Connection, stage_id: int) -> list[AnyRow]:

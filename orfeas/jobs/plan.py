@@ -40,12 +40,17 @@ class Node:
     after_job: str | None = None
 
     @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """Those of the stage."""
+        return self.spec.parameters()
+
+    @cached_property
     def fingerprint(self) -> str:
         """The identity of this stage's output."""
         identity: dict[str, Any] = {
             "stage": self.spec.name,
             "version": self.spec.version,
-            "parameters": self.spec.parameters(),
+            "parameters": self.parameters,
             "inputs": [part.fingerprint for part in self.inputs],
         }
         if self.model is not None:
@@ -91,7 +96,7 @@ class Plan:
     fallbacks: tuple[Fallback, ...] = field(default=())
     batch_limit: int | None = None
 
-    @property
+    @cached_property
     def targets(self) -> tuple[Node, ...]:
         """The stages whose success is the success of the run."""
         found: dict[str, Node] = {}
@@ -105,13 +110,17 @@ class Plan:
 
     def nodes(self) -> tuple[Node, ...]:
         """Every stage once, inputs before those who use them."""
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
         ordered: dict[str, Node] = {}
         for target in self.targets:
             for node in _inputs_first(target):
                 ordered.setdefault(node.fingerprint, node)
         return tuple(ordered.values())
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The hash over those of the output stages."""
         makers = [output.node for output in self.outputs] or list(self.also)
@@ -158,7 +167,7 @@ def _node_document(node: Node) -> dict[str, Any]:
         "queue": str(node.queue or node.spec.queue),
         "keep": str(node.keep or node.spec.keep),
         "timeout_s": node.spec.timeout_s,
-        "parameters": node.spec.parameters(),
+        "parameters": node.parameters,
         "model": node.model,
         "after_job": node.after_job,
         "inputs": [

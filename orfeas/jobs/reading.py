@@ -5,17 +5,49 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
-from orfeas.jobs import outcome
 from orfeas.jobs.progress import percent_done, seconds_left
 from orfeas.jobs.views import JobInput, JobState, JobView, Progress, RunView, Surface
-from orfeas.storage.tables import AnyRow, run_stages, runs
+from orfeas.storage.tables import AnyRow, run_stages, runs, stages
 
 UNFINISHED = ("queued", "running")
 PENDING = Progress(percent=None)
 STEPS = "num_inference_steps"
 """The parameter of stages that count in steps."""
+_SHOWN = (
+    "id", "number", "type", "fingerprint", "request", "engine", "model", "method", "profile", "quality", "settings",
+    "priority", "created_at", "started_at", "finished_at", "cached", "joined", "private", "result",
+    "error", "percent",
+)  # fmt: skip
+# Built once, and only of what is shown: what else a run keeps is long, and this is read at every look at a job.
+_RUNS = (
+    select(
+        *(runs.c[name] for name in _SHOWN),
+        runs.c.job_id, runs.c.state, runs.c.reused, runs.c.warnings, runs.c.weights, runs.c.weights_measured,
+    )
+    .where(runs.c.job_id.in_(bindparam("job_ids", expanding=True)))
+    .order_by(runs.c.number)
+)  # fmt: skip
+_STAGES = (
+    select(
+        run_stages.c.interest, stages.c.id, stages.c.name, stages.c.state, stages.c.fraction, stages.c.parameters,
+    )
+    .join(stages, stages.c.id == run_stages.c.stage_id)
+    .where(run_stages.c.run_id == bindparam("run_id"))
+    .order_by(run_stages.c.position)
+)  # fmt: skip
+_AHEAD = (
+    select(func.count())
+    .select_from(runs)
+    .where(
+        runs.c.state == "queued",
+        or_(
+            runs.c.priority < bindparam("priority"),
+            and_(runs.c.priority == bindparam("priority"), runs.c.created_at < bindparam("created_at")),
+        ),
+    )
+)
 
 
 def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
@@ -23,7 +55,7 @@ def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
     by_job: dict[str, list[AnyRow]] = defaultdict(list)
     ids = [row.id for row in rows]
     if ids:
-        for run in connection.execute(select(runs).where(runs.c.job_id.in_(ids)).order_by(runs.c.number)):
+        for run in connection.execute(_RUNS, {"job_ids": ids}):
             by_job[run.job_id].append(run)
     return [_view(connection, row, by_job[row.id]) for row in rows]
 
@@ -31,7 +63,7 @@ def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
 def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobView:
     latest = its_runs[-1] if its_runs else None
     at_work = latest is not None and latest.state in UNFINISHED
-    rows = outcome.stages_of(connection, latest.id) if latest is not None and at_work else []
+    rows = connection.execute(_STAGES, {"run_id": latest.id}).all() if latest is not None and at_work else []
     return JobView(
         id=job.id,
         tenant=job.tenant,
@@ -55,16 +87,11 @@ def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobVie
 
 
 def _run_view(run: AnyRow) -> RunView:
-    names = (
-        "id", "number", "type", "fingerprint", "request", "engine", "model", "method", "profile", "quality", "settings",
-        "priority", "created_at", "started_at", "finished_at", "cached", "joined", "private", "result",
-        "error", "percent",
-    )  # fmt: skip
     return RunView(
         state=JobState(run.state),
         reused=tuple(run.reused),
         warnings=tuple(run.warnings),
-        **{name: getattr(run, name) for name in names},
+        **{name: getattr(run, name) for name in _SHOWN},
     )
 
 
@@ -97,17 +124,7 @@ def _steps(shown: AnyRow) -> dict[str, int]:
 def _queue_position(connection: Connection, run: AnyRow | None) -> int | None:
     if run is None or run.state != "queued":
         return None
-    ahead = connection.execute(
-        select(func.count())
-        .select_from(runs)
-        .where(
-            runs.c.state == "queued",
-            or_(
-                runs.c.priority < run.priority,
-                and_(runs.c.priority == run.priority, runs.c.created_at < run.created_at),
-            ),
-        )
-    ).scalar_one()
+    ahead = connection.execute(_AHEAD, {"priority": run.priority, "created_at": run.created_at}).scalar_one()
     return int(ahead) + 1
 
 

@@ -148,9 +148,9 @@ class AssetService:
 
     # finding
 
-    def get(self, caller: Caller, asset_id: str) -> Asset:
-        """One asset; `FileNotFoundProblem` for an unknown, malformed or foreign id."""
-        return self._find(caller, asset_id, references=True)
+    def get(self, caller: Caller, asset_id: str, *, references: bool = True) -> Asset:
+        """One asset; `FileNotFoundProblem` for an unknown, malformed or foreign id. Its users need not be looked up."""
+        return self._find(caller, asset_id, references=references)
 
     def _find(self, caller: Caller, asset_id: str, *, references: bool) -> Asset:
         with self._database.read() as connection:

@@ -55,8 +55,11 @@ class FolderModels(ABC):
 
     def usable(self) -> FolderModel | None:
         """The model as a run uses it, in full precision on a processor; None where there is none to be used."""
-        folder, (device, _) = self._folder(), self._device()
-        if folder is None or device is None or self.why_not() is not None:
+        folder = self._folder()
+        if folder is None or self.why_not() is not None:
+            return None
+        device, _ = self._device()
+        if device is None:
             return None
         precision = "float32" if device.kind == "cpu" else "float16"
         return FolderModel(id=folder.name, place=str(folder), digest=digest_of(folder), precision=precision)

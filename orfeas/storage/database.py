@@ -56,9 +56,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         file = make_url(url).database if self.is_sqlite else None
-        self._turns = (
-            None if os.environ.get("NOTURN") else Turns(Path(f"{file}-turn")) if file and file != ":memory:" else None
-        )
+        self._turns = Turns(Path(f"{file}-turn")) if file and file != ":memory:" else None
         self._reader = self._engine.execution_options(
             **{"read_only_snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         )

@@ -45,7 +45,8 @@ ONE_INPUT = "Exactly one of image, images and prompt is needed."
 def create_generation(params: dict[str, Any]) -> Response:
     """Make a model of a picture, of several views or of a sentence."""
     options = v1_options(params)
-    services().generation.check(caller(), options, Surface.V1)
+    if "prompt" not in params:  # before its pictures are stored
+        services().generation.check(caller(), options, Surface.V1)
     return created(services().generation.create(caller(), options, images_of(params, params["files"])))
 
 

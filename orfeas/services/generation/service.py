@@ -275,7 +275,7 @@ class GenerationService:
                 job_id=job.id,
             )
         if job.input.asset_id is not None:
-            return options, {"front": self._assets.get(caller, job.input.asset_id)}
+            return options, {"front": self._assets.get(caller, job.input.asset_id, references=False)}
         picture = self.pictures.of_job(job)
         if picture is None:
             raise InvalidRequestError(f"Job {job.id} has neither an image nor a prompt.", job_id=job.id)

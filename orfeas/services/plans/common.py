@@ -267,7 +267,7 @@ def provenance(mesh: Node, *, engine: str | None = None, licence: str | None = N
         {
             "stage": node.spec.name,
             "version": node.spec.version,
-            "parameters": without_folders(node.spec.parameters()),
+            "parameters": without_folders(node.parameters),
             "inputs": [position.get(part.fingerprint, part.fingerprint) for part in node.inputs],
         }
         for node in nodes
