@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, null, select
 
 from orfeas.jobs.progress import percent_done, seconds_left
 from orfeas.jobs.views import JobInput, JobState, JobView, Progress, RunView, Surface
@@ -31,39 +31,48 @@ _RUNS = (
 )  # fmt: skip
 _STAGES = (
     select(
-        run_stages.c.interest, stages.c.id, stages.c.name, stages.c.state, stages.c.fraction, stages.c.parameters,
+        run_stages.c.run_id, run_stages.c.interest, stages.c.id, stages.c.name, stages.c.state, stages.c.fraction,
+        case((stages.c.state == "running", stages.c.parameters), else_=null()).label("parameters"),
     )
     .join(stages, stages.c.id == run_stages.c.stage_id)
-    .where(run_stages.c.run_id == bindparam("run_id"))
+    .where(run_stages.c.run_id.in_(bindparam("run_ids", expanding=True)))
     .order_by(run_stages.c.position)
 )  # fmt: skip
-_AHEAD = (
-    select(func.count())
-    .select_from(runs)
-    .where(
-        runs.c.state == "queued",
-        or_(
-            runs.c.priority < bindparam("priority"),
-            and_(runs.c.priority == bindparam("priority"), runs.c.created_at < bindparam("created_at")),
-        ),
-    )
+_PLACES = (
+    select(runs.c.id, func.rank().over(order_by=(runs.c.priority, runs.c.created_at)).label("place"))
+    .where(runs.c.state == "queued")
+    .subquery()
 )
+_QUEUED = select(_PLACES).where(_PLACES.c.id.in_(bindparam("run_ids", expanding=True)))
 
 
 def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
-    """Jobs with their runs; two statements for all, two more for each that is at work."""
+    """Jobs with their runs; three statements for all, and one more for each that has joined another."""
     by_job: dict[str, list[AnyRow]] = defaultdict(list)
     ids = [row.id for row in rows]
     if ids:
         for run in connection.execute(_RUNS, {"job_ids": ids}):
             by_job[run.job_id].append(run)
-    return [_view(connection, row, by_job[row.id]) for row in rows]
+    latest = [by_job[row.id][-1] for row in rows if by_job[row.id]]
+    planned: dict[str, list[AnyRow]] = defaultdict(list)
+    if at_work := [run.id for run in latest if run.state in UNFINISHED]:
+        for stage in connection.execute(_STAGES, {"run_ids": at_work}):
+            planned[stage.run_id].append(stage)
+    places: dict[str, int] = {}
+    if queued := [run.id for run in latest if run.state == "queued"]:
+        places = {row.id: int(row.place) for row in connection.execute(_QUEUED, {"run_ids": queued})}
+    return [_view(connection, row, by_job[row.id], planned, places) for row in rows]
 
 
-def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobView:
+def _view(
+    connection: Connection,
+    job: AnyRow,
+    its_runs: list[AnyRow],
+    planned: dict[str, list[AnyRow]],
+    places: dict[str, int],
+) -> JobView:
     latest = its_runs[-1] if its_runs else None
-    at_work = latest is not None and latest.state in UNFINISHED
-    rows = connection.execute(_STAGES, {"run_id": latest.id}).all() if latest is not None and at_work else []
+    rows = planned.get(latest.id, []) if latest is not None else []
     return JobView(
         id=job.id,
         tenant=job.tenant,
@@ -80,7 +89,7 @@ def _view(connection: Connection, job: AnyRow, its_runs: list[AnyRow]) -> JobVie
         sequence=job.sequence,
         runs=tuple(_run_view(run) for run in its_runs),
         progress=_progress(latest, rows),
-        queue_position=_queue_position(connection, latest),
+        queue_position=places.get(latest.id) if latest is not None else None,
         eta_seconds=_eta(latest, rows),
         joined_to=_joined_to(connection, latest, rows),
     )
@@ -115,17 +124,10 @@ def _progress(run: AnyRow | None, rows: Iterable[AnyRow]) -> Progress:
 
 def _steps(shown: AnyRow) -> dict[str, int]:
     """Which of its steps a stage has done, where it counts in steps: its share is that of its steps."""
-    steps = shown.parameters.get(STEPS)
-    if shown.state != "running" or not steps:
+    steps = (shown.parameters or {}).get(STEPS)
+    if not steps:
         return {}
     return {"step": round(shown.fraction * steps), "steps": steps}
-
-
-def _queue_position(connection: Connection, run: AnyRow | None) -> int | None:
-    if run is None or run.state != "queued":
-        return None
-    ahead = connection.execute(_AHEAD, {"priority": run.priority, "created_at": run.created_at}).scalar_one()
-    return int(ahead) + 1
 
 
 def _eta(run: AnyRow | None, rows: Sequence[AnyRow]) -> float | None:

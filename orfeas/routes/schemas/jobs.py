@@ -260,6 +260,7 @@ class QueueSchema(Schema):
     workers = fields.List(fields.Nested(WorkerSchema))
 
 
+_PROGRESS = tuple(ProgressSchema().fields)
 INTERNAL = frozenset({"model", "picture", "scene", "unrecognized_words"})
 """Settings by which the server finds again what a run was made of, and those shown elsewhere."""
 
@@ -298,7 +299,7 @@ def job_document(view: JobView) -> dict[str, Any]:
 
 def progress_document(view: JobView) -> dict[str, Any]:
     """Where the latest run stands."""
-    return {name: getattr(view.progress, name) for name in ProgressSchema().fields}
+    return {name: getattr(view.progress, name) for name in _PROGRESS}
 
 
 def asset_url(asset_id: str) -> str:

@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "7589fbd6f8f14a4a";
+const VERSION = "b0ccfea71569b55f";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-DFP64dfE.js","/static/studio/assets/batch-D2a6NQ-k.js","/static/studio/assets/check-BzXB2xDI.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/index-DklPFtC4.js","/static/studio/assets/job-CjABLfcW.js","/static/studio/assets/library-ChRPzeHX.js","/static/studio/assets/print-panel-BO84z_hc.js","/static/studio/assets/system-DhCIW7de.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-BOeCxryN.js","/static/studio/assets/workbench-BNQvqMyd.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CJo4EKp2.js","/static/studio/assets/batch-DCZd4Xrk.js","/static/studio/assets/check-BCk0JgFZ.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-5Y9RsBX9.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/job-slOnJqU9.js","/static/studio/assets/library-CH5_pY22.js","/static/studio/assets/print-panel-BRBjaTPa.js","/static/studio/assets/system-DEnR3EUv.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-CHX0RV-f.js","/static/studio/assets/workbench-Da913hcy.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 
