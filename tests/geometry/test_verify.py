@@ -8,9 +8,11 @@ import math
 import manifold3d
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orfeas.errors import ResultInvalidError
-from orfeas.geometry import formats, verify
+from orfeas.geometry import formats, manifoldness, verify
 from orfeas.geometry.manifoldness import topology
 from orfeas.geometry.measures import surface_area, winding_number
 from orfeas.geometry.mesh import Mesh
@@ -130,3 +132,33 @@ def test_a_fine_ball_approaches_the_formulas():
     found = verify.measure(formats.write(solids.ball(25.0, 5), "ply"), "ply")
     assert found["volume_mm3"] == pytest.approx(4.0 / 3.0 * math.pi * 25.0**3, rel=2e-3)
     assert found["surface_area_mm2"] == pytest.approx(4.0 * math.pi * 25.0**2, rel=2e-3)
+
+
+@given(
+    parts=st.lists(st.sampled_from([*CLOSED]), min_size=1, max_size=3),
+    spoil=st.sets(st.sampled_from(["hole", "flip", "fin", "bow", "copy", "unused"]), max_size=2),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_the_short_way_to_the_topology_of_a_closed_surface_agrees_with_the_long_one(parts, spoil, seed):
+    rng = np.random.default_rng(seed)
+    faces = solids.together(*(CLOSED[name][0] for name in parts)).faces
+    faces = rng.permutation(faces[:, [1, 2, 0]], axis=0)
+    one, two = faces[0], faces[-1]
+    if "hole" in spoil:
+        faces = faces[1:]
+    if "flip" in spoil:
+        faces = np.concatenate([faces[:1, ::-1], faces[1:]])
+    if "fin" in spoil:
+        faces = np.concatenate([faces, [[one[0], one[1], faces.max() + 1]]])
+    if "bow" in spoil and not set(one) & set(two):
+        faces = np.where(faces == one[0], two[0], faces)
+    if "copy" in spoil:
+        faces = np.concatenate([faces, faces[:1]])
+    if "unused" in spoil:
+        faces = faces + rng.integers(1, 5)
+    short, long = manifoldness._of_closed(faces), manifoldness._of_any(faces)
+    assert topology(faces) == long
+    assert short in (None, long)
+    if not spoil - {"unused"}:
+        assert short is not None

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select
+from sqlalchemy import event, select
 
-from orfeas.errors import AssetGoneError, DiskFullError
+from orfeas.errors import AssetGoneError, DatabaseUnavailableError, DiskFullError
 from orfeas.storage.blobs import FolderStorage
 from orfeas.storage.database import HEAD, Database, migrate, migration_config
 from orfeas.storage.tables import metadata, settings
@@ -114,3 +120,89 @@ def test_a_full_disk_is_named_and_leaves_no_scraps(tmp_path: Path, monkeypatch: 
     with pytest.raises(DiskFullError):
         storage.put(b"model")
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_writers_of_one_file_take_turns_and_none_is_overtaken_for_ever(tmp_path: Path) -> None:
+    """Four processes of four threads each; with SQLite's own waiting some of them would give up."""
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    complaints = [writer.communicate(timeout=120.0)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4, complaints
+    database = Database(f"sqlite:///{tmp_path / 'turns.db'}")
+    with database.read() as connection:
+        assert connection.execute(select(settings.c.value)).scalar_one() == 4 * 4 * 25
+    database.dispose()
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from sqlalchemy import select, update
+from orfeas.storage.database import Database, migrate
+from orfeas.storage.tables import settings
+database = Database(f"sqlite:///{Path(sys.argv[1]) / 'turns.db'}")
+migrate(database, Path(sys.argv[1]))
+failed = []
+def write():
+    try:
+        for _ in range(25):
+            with database.transaction() as connection:
+                row = connection.execute(select(settings.c.value).where(settings.c.key == "n")).scalar()
+                if row is None:
+                    connection.execute(settings.insert(), {"key": "n", "value": 1})
+                else:
+                    connection.execute(update(settings).where(settings.c.key == "n").values(value=row + 1))
+    except BaseException as error:
+        failed.append(error)
+threads = [threading.Thread(target=write) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit(repr(failed) if failed else 0)
+"""
+
+
+def test_a_turn_that_does_not_come_is_an_error_that_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stopped while it wrote holds up one thread of each other process; the others are told."""
+    monkeypatch.setattr("orfeas.storage.database.WAIT_S", 0.2)
+    database = Database(f"sqlite:///{tmp_path / 'turns.db'}")
+    migrate(database, tmp_path)
+    stopped = os.open(tmp_path / "turns.db-turn", os.O_RDWR)
+    fcntl.flock(stopped, fcntl.LOCK_EX)
+    wrote = threading.Event()
+
+    def write() -> None:
+        with database.transaction() as connection:
+            connection.execute(settings.insert(), {"key": "a", "value": 1})
+        wrote.set()
+
+    waiting = threading.Thread(target=write)
+    waiting.start()
+    time.sleep(0.1)
+    with pytest.raises(DatabaseUnavailableError) as refused, database.transaction():
+        pass
+    assert refused.value.members["retry_after"] == 2
+    with database.read() as connection:
+        assert connection.execute(select(settings)).all() == [], "reading goes on"
+    os.close(stopped)
+    waiting.join(10.0)
+    assert wrote.is_set()
+    database.dispose()
+
+
+def test_a_lock_of_somebody_else_and_a_server_that_is_gone_have_a_name(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'held.db'}")
+    migrate(database, tmp_path)
+    other = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database._engine.dispose()
+    event.listen(database._engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout=50"))
+    with pytest.raises(DatabaseUnavailableError), database.transaction():
+        pass
+    other.close()
+    database.dispose()
+    gone = Database("postgresql://nobody@127.0.0.1:9/none?connect_timeout=2")
+    with pytest.raises(DatabaseUnavailableError), gone.read():
+        pass
+    gone.dispose()
