@@ -16,6 +16,8 @@ from orfeas.routes.schemas.jobs import asset_url, job_document, progress_documen
 from orfeas.services import Services
 
 HEARTBEAT_S = 15.0
+GONE_S = 2.0
+"""How soon a stream notices that its job was deleted."""
 RETRY_MS = 3000
 
 
@@ -82,7 +84,7 @@ class JobStream:
             if time.monotonic() >= beat:
                 beat = time.monotonic() + HEARTBEAT_S
                 yield ": heartbeat\n\n"
-            if not rows and not self._woken(max(0.0, beat - time.monotonic())):
+            if not rows and not self._woken(max(0.0, min(GONE_S, beat - time.monotonic()))):
                 self._services.jobs.get(self._caller, self._job.id)  # a deleted job has no more events
 
     def _woken(self, timeout_s: float) -> bool:

@@ -201,7 +201,6 @@ const TASKS = {
     await open(page, `jobs/${(await slow(page)).id}`);
     await page.locator(".stage-list .now").waitFor({ timeout: LONG_MS });
     report.stage = await page.locator(".stage-list .now").innerText();
-    await inspect(page, report, "running job");
     await button(page, "Cancel").click();
     await page.getByText("It was cancelled.").waitFor();
     report.state = (await jobOf(page)).state;

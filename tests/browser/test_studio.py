@@ -308,7 +308,8 @@ def test_no_view_has_a_violation_of_accessibility_rules(use: Use) -> None:
     reports = [use(task) for task in EVERYTHING]
     inspected = {view for report in reports for view in report["inspected"]}
     assert len(inspected) >= 2 * 25
-    assert [violation for report in reports for violation in report["violations"]] == []
+    violations = [violation for report in reports for violation in report["violations"]]
+    assert not violations, "\n".join(violations)
 
 
 @pytest.mark.soak

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from orfeas.geometry.manifoldness import Edges, parts
+from orfeas.geometry.manifoldness import Edges, parts, twins
 from orfeas.geometry.mesh import Faces
 from orfeas.geometry.normals import dot, face_cross
 from orfeas.geometry.repair.state import Indices, Mask, State
@@ -24,14 +24,14 @@ def without_degenerate(state: State) -> State:
 
 def without_copies(state: State) -> State:
     """One of all faces that have the same three vertices, whichever way they wind."""
+    if not twins(state.faces).any():
+        return state
     low, high = state.faces.min(axis=1), state.faces.max(axis=1)
     middle = state.faces.sum(axis=1) - low - high
     order = np.lexsort((middle, high, low))
     key = np.stack([low, middle, high], axis=1)[order]
     again = np.zeros(len(key), dtype=bool)
     again[1:] = (key[1:] == key[:-1]).all(axis=1)
-    if not again.any():
-        return state
     keep = np.ones(len(key), dtype=bool)
     keep[order[again]] = False
     return state.kept(keep)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import manifold3d
 import numpy as np
 from numpy.typing import NDArray
 
-from orfeas.geometry.manifoldness import Edges, bodies
-from orfeas.geometry.measures import face_volumes, winding_number
-from orfeas.geometry.mesh import Faces, Vertices
+from orfeas.geometry.manifoldness import Edges
+from orfeas.geometry.measures import face_volumes
+from orfeas.geometry.mesh import Faces
 from orfeas.geometry.normals import dot, face_cross
+from orfeas.geometry.repair.nesting import Nesting
 from orfeas.geometry.repair.state import NEW, Mask, State
 
 FLOATER_SHARE = 0.005
 BALL = 6.0 * np.pi**0.5  # area^1.5 / volume of a ball: the size of what has no volume yet
-MOST_BODIES = 200  # that are told from cavities, and united, one by one
 FLAT = 1e-6  # of the volume of a ball with the same area: less is none
-POINTS = 5  # of a body, by which it is found inside another one
 OVERLAP = 1e-6  # of the volume: bodies that share less only touch
 
 Floats = NDArray[np.float64]
@@ -29,7 +26,7 @@ def without_floaters(state: State) -> tuple[State, int]:
 
     A closed body is as large as its volume, an open one as a ball of its area.
     """
-    count, body = bodies(state.faces)
+    count, body = state.bodies
     if count < 2:
         return state, 0
     volume = np.bincount(body, weights=face_volumes(state.vertices, state.faces), minlength=count)
@@ -47,7 +44,7 @@ def without_flat_patches(state: State) -> State:
     """New faces left out of bodies without volume: a sheet and its copy are no solid."""
     if not (state.origin == NEW).any():
         return state
-    count, body = bodies(state.faces)
+    count, body = state.bodies
     volume = np.abs(np.bincount(body, weights=face_volumes(state.vertices, state.faces), minlength=count))
     cross = face_cross(state.vertices, state.faces)
     area = np.bincount(body, weights=np.sqrt(dot(cross, cross)) / 2.0, minlength=count)
@@ -61,71 +58,9 @@ def _open_bodies(faces: Faces, body: NDArray[np.int32], count: int) -> Mask:
     return np.asarray(np.bincount(body[edges.order[odd] // 3], minlength=count) > 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Nesting:
-    """Closed bodies, and what holds them.
-
-    Attributes
-    ----------
-    body : (m,) int
-        Body of every face.
-    volume : (k,) float
-        Signed, of each body.
-    holder : (k,) int
-        The smallest body that encloses each one, -1 for none.
-    """
-
-    body: NDArray[np.int32]
-    volume: Floats
-    holder: NDArray[np.intp]
-    low: Vertices
-    high: Vertices
-
-    @classmethod
-    def of(cls, state: State) -> Nesting:
-        count, body = bodies(state.faces)
-        volume: Floats = np.bincount(body, face_volumes(state.vertices, state.faces), count).astype(np.float64)
-        corners = state.vertices[state.faces]
-        low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
-        np.minimum.at(low, body, corners.min(axis=1))
-        np.maximum.at(high, body, corners.max(axis=1))
-        holder = np.full(count, -1)
-        if 1 < count <= MOST_BODIES:
-            for index in range(count):
-                holder[index] = _holder(state, body, volume, index, low, high)
-        return cls(body, volume, holder, low, high)
-
-    def overlapping(self) -> bool:
-        """Whether the boxes of two bodies meet of which none holds the other."""
-        count = len(self.volume)
-        if not 1 < count <= MOST_BODIES:
-            return False
-        meet = ((self.low[:, None] <= self.high[None]) & (self.high[:, None] >= self.low[None])).all(axis=2)
-        held = np.zeros((count, count), dtype=bool)
-        for index in range(count):
-            outer = int(self.holder[index])
-            while outer >= 0 and not held[index, outer]:
-                held[index, outer] = held[outer, index] = True
-                outer = int(self.holder[outer])
-        return bool((np.triu(meet, 1) & ~held).any())
-
-
-def _holder(state: State, body: NDArray[np.int32], volume: Floats, index: int, low: Vertices, high: Vertices) -> int:
-    """The smallest body around another one: around most of a few of its points, as a spike may stick out."""
-    boxes = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
-    boxes[index] = False
-    mine = state.faces[body == index]
-    points = state.vertices[mine[np.linspace(0, len(mine) - 1, POINTS).astype(np.intp), 0]]
-    for other in sorted(np.flatnonzero(boxes).tolist(), key=lambda k: abs(volume[k])):
-        around = state.faces[body == other]
-        if sum(abs(winding_number(point, state.vertices, around)) > 0.5 for point in points) * 2 > POINTS:
-            return int(other)
-    return -1
-
-
 def faced_outward(state: State) -> tuple[State, int]:
     """Bodies of positive volume; inside another one, a body wound against it is a cavity and stays so."""
-    nesting = Nesting.of(state)
+    nesting = state.nesting
     final = _signs(nesting)
     wrong = (nesting.volume > 0.0) != final
     return state.flipped(wrong[nesting.body]), int(wrong[nesting.body].sum())
@@ -148,7 +83,7 @@ def _signs(nesting: Nesting) -> Mask:
 
 def without_inner(state: State) -> tuple[State, int]:
     """Bodies left out that lie within solid material and change nothing of it."""
-    nesting = Nesting.of(state)
+    nesting = state.nesting
     inner = (nesting.holder >= 0) & (nesting.volume > 0.0)
     inner &= nesting.volume[nesting.holder] > 0.0
     gone = inner.copy()
@@ -162,7 +97,7 @@ def without_inner(state: State) -> tuple[State, int]:
 
 def united(state: State) -> tuple[State, int]:
     """Overlapping closed bodies made one; a surface whose bodies only touch or hold each other stays as it is."""
-    nesting = Nesting.of(state)
+    nesting = state.nesting
     if not nesting.overlapping():
         return state, 0
     roots = _roots(nesting)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from orfeas.geometry.deviation import Surface, linear_weights
-from orfeas.geometry.manifoldness import Topology, topology
+from orfeas.geometry.manifoldness import Topology, bodies, topology
 from orfeas.geometry.mesh import Faces, Mesh, Vertices
+from orfeas.geometry.repair.nesting import Nesting
 from orfeas.geometry.weld import by_position, collapsed, compact
 
 Indices = NDArray[np.intp]
@@ -66,12 +67,26 @@ class State:
         found = self.filed
         return found.is_watertight and found.is_manifold and found.face_count == len(self.faces)
 
+    @cached_property
+    def bodies(self) -> tuple[int, NDArray[np.int32]]:
+        """Their number, and the body of every face."""
+        return bodies(self.faces)
+
+    @cached_property
+    def nesting(self) -> Nesting:
+        """Which body holds which, where all are closed."""
+        return Nesting.of(self.vertices, self.faces, *self.bodies)
+
     def kept(self, which: Indices | Mask) -> State:
         """These faces only, with all vertices."""
+        if which.dtype == bool and which.all():
+            return self  # with all that is known of it
         return replace(self, faces=self.faces[which], origin=self.origin[which])
 
     def flipped(self, which: Mask) -> State:
         """These faces wound the other way."""
+        if not which.any():
+            return self
         faces = np.where(which[:, None], self.faces[:, ::-1], self.faces)
         return replace(self, faces=np.ascontiguousarray(faces))
 
