@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from orfeas.geometry.mesh import Faces
 
+FACES_AT_TWINS = 2  # around each vertex of two faces that close each other; no other closed manifold has so few
 LONGEST_WALK = 64  # steps around a vertex; beyond, steps that double are faster
 
 Indices = NDArray[np.intp]
@@ -121,7 +122,8 @@ def _of_closed(faces: Faces) -> Topology | None:
     Such a surface is its own mirror: the matrix of directed edges has the pattern of its transpose. Both come from
     counting, in two thirds of the time that sorting the edges takes.
     """
-    tail, head = faces.astype(np.int32).ravel(), faces[:, [1, 2, 0]].astype(np.int32).ravel()
+    small = faces.astype(np.int32)
+    tail, head = small.ravel(), np.roll(small, -1, axis=1).ravel()
     size = int(faces.max()) + 1
     edges = coo_array((np.arange(len(tail), dtype=np.int32), (tail, head)), shape=(size, size)).tocsr()
     back = edges.T.tocsr()
@@ -183,6 +185,8 @@ def torn(faces: Faces, count: int) -> NDArray[np.bool_]:
 
     A twin is a face with the vertices of another one: what is left of a body or a neck without volume.
     """
+    if len(faces) and _of_closed(faces) is not None:
+        return np.asarray(np.bincount(faces.ravel(), minlength=count) == FACES_AT_TWINS)
     edges = Edges.of(faces)
     mask = np.zeros(count, dtype=bool)
     tail = faces.ravel()
@@ -194,6 +198,13 @@ def torn(faces: Faces, count: int) -> NDArray[np.bool_]:
     mask |= np.bincount(tail[corner], minlength=count) > 1
     mask[faces[twins(faces)]] = True
     return mask
+
+
+def has_twins(faces: Faces, state: Topology) -> bool:
+    """Whether there are twins, by the topology of the faces."""
+    if state.is_watertight and state.is_manifold:
+        return bool((np.bincount(faces.ravel()) == FACES_AT_TWINS).any())
+    return bool(twins(faces).any())
 
 
 def twins(faces: Faces) -> NDArray[np.bool_]:
@@ -235,7 +246,7 @@ def _single_fans(twin: NDArray[np.int32], start: NDArray[np.int32], degree: NDAr
 
     `start` has one directed edge away from each vertex, `degree` how many there are.
     """
-    around = twin[np.arange(len(twin), dtype=np.int32).reshape(-1, 3)[:, [2, 0, 1]].ravel()]
+    around = np.roll(twin.reshape(-1, 3), 1, axis=1).ravel()  # across the edge before, which ends at the vertex
     here = start
     for step in range(1, LONGEST_WALK):
         here = around[here]

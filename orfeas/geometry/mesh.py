@@ -57,6 +57,12 @@ class Mesh:
     vertex_colors: NDArray[np.uint8] | None = None
     maps: Maps | None = None
 
+    @property
+    def bounds(self) -> tuple[Vertices, Vertices]:
+        """The lowest and the highest corner of the box of all vertices; by columns, many times faster than by rows."""
+        columns = self.vertices.T
+        return np.array([one.min() for one in columns]), np.array([one.max() for one in columns])
+
     def moved(self, vertices: Vertices) -> Mesh:
         """The same surface with other positions."""
         return replace(self, vertices=vertices)

@@ -14,7 +14,7 @@ from orfeas.geometry import colors, seams
 from orfeas.geometry.collapse import Collapser
 from orfeas.geometry.decimate import decimate
 from orfeas.geometry.deviation import deviation
-from orfeas.geometry.manifoldness import Edges, Topology, topology, twins
+from orfeas.geometry.manifoldness import Edges, Topology, has_twins, topology
 from orfeas.geometry.measures import signed_volume
 from orfeas.geometry.mesh import Mesh, Vertices
 from orfeas.geometry.repair import taken_apart
@@ -213,7 +213,7 @@ class _Task:
         ladder: tuple[float, ...] = AGGRESSIVENESS,
     ) -> _Task:
         before = before or topology(mesh.faces)
-        low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+        low, high = mesh.bounds
         scale = float(np.linalg.norm(high - low)) or 1.0
         centre = (low + high) / 2.0
         wanted = target - target % 2 if before.is_watertight else target
@@ -267,9 +267,11 @@ class _Task:
         if not self.before.is_manifold:
             return mesh
         _, faces = by_position(mesh.vertices * self.scale + self.centre, mesh.faces)
-        if collapsed(faces).any() or twins(faces).any():
+        if collapsed(faces).any():
             return None
         after = topology(faces)
+        if has_twins(faces, after):
+            return None
         same = (after.is_watertight, after.body_count, after.euler_number) == (
             self.before.is_watertight,
             self.before.body_count,

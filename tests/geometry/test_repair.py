@@ -21,8 +21,8 @@ from orfeas.geometry.repair import Repaired, repair
 from tests.geometry import damage, solids
 
 FULL = os.environ.get("TEST_SCALE") == "full"
-EXAMPLES = 400 if FULL else 30
-FACES = (1_000, 20_000, 80_000, 500_000) if FULL else (1_000, 4_000)
+EXAMPLES = 200 if FULL else 30
+FACES = (1_000, 20_000, 80_000, 200_000, 500_000) if FULL else (1_000, 4_000)
 FAR = 1e-6  # of the diagonal: a soup is torn apart by a tenth of that
 MIXES = st.sets(st.sampled_from(sorted(damage.DAMAGES)), min_size=1, max_size=4)
 SLOW = settings(

@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "b0ccfea71569b55f";
+const VERSION = "db62a4518401c9ae";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CJo4EKp2.js","/static/studio/assets/batch-DCZd4Xrk.js","/static/studio/assets/check-BCk0JgFZ.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-5Y9RsBX9.js","/static/studio/assets/index-DQCEJwJm.css","/static/studio/assets/job-slOnJqU9.js","/static/studio/assets/library-CH5_pY22.js","/static/studio/assets/print-panel-BRBjaTPa.js","/static/studio/assets/system-DEnR3EUv.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-CHX0RV-f.js","/static/studio/assets/workbench-Da913hcy.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-BN73wf7Q.js","/static/studio/assets/batch-BWeBmmBE.js","/static/studio/assets/check-CG73hepq.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-Cl5DOZ3x.js","/static/studio/assets/index-Qoh6fgYt.css","/static/studio/assets/job-DjCQg1Yk.js","/static/studio/assets/library-BsLw_OjY.js","/static/studio/assets/print-panel-C4ApIGmQ.js","/static/studio/assets/system-OgVlseJm.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-DQdUicOV.js","/static/studio/assets/workbench-BJKbANVo.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

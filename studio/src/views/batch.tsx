@@ -20,7 +20,7 @@ export default function BatchView({ route }: { route: Route }) {
     await cancelBatch(id);
     batch.reload();
   });
-  if (batch.problem && !batch.value) return <div class="page narrow"><ProblemNotice cause={batch.problem} onRetry={batch.reload} /></div>;
+  if (batch.problem && !batch.value) return <div class="page narrow"><h1>{text.views.batch.title}</h1><ProblemNotice cause={batch.problem} onRetry={batch.reload} /></div>;
   const found: Job[] = jobs.value ?? [];
   const ended = found.filter(isFinal).length;
   const percent = found.length ? Math.round(found.reduce((sum, job) => sum + (isFinal(job) ? 100 : (job.progress.percent ?? 0)), 0) / found.length) : 0;

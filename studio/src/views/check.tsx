@@ -20,7 +20,7 @@ export default function Check({ route }: { route: Route }) {
 
 function CheckOf({ id }: { id: string }) {
   const { value, problem, reload } = useLoaded(() => assetOf(id), [id]);
-  if (problem) return <div class="page narrow"><ProblemNotice cause={problem} onRetry={reload} /></div>;
+  if (problem) return <div class="page narrow"><h1>{text.views.check.title}</h1><ProblemNotice cause={problem} onRetry={reload} /></div>;
   if (!value) return <div class="page"><Skeleton lines={6} /></div>;
   return (
     <Workbench

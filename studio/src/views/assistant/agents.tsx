@@ -97,7 +97,7 @@ export function AgentsNow() {
             [text.agents.active, whole(Object.keys(value.active.active_coordinations).length)],
             [text.agents.messages, whole(value.told.message_statistics.stats.sent ?? 0)],
           ]} />
-          <div class="table-scroll" tabIndex={0} role="region" aria-label={text.agents.now}>
+          <div class="table-scroll" tabIndex={0} role="region" aria-label={text.agents.table}>
             <table>
               <thead><tr><th scope="col">{text.agents.agent}</th><th scope="col">{text.agents.state}</th><th scope="col">{text.agents.done}</th><th scope="col">{text.agents.rate}</th><th scope="col">{text.agents.mean}</th></tr></thead>
               <tbody>

@@ -63,7 +63,7 @@ export default function JobView({ route }: { route: Route }) {
     };
   }, [id, turn]);
 
-  if (problem && !job) return <div class="page narrow"><ProblemNotice cause={problem} onRetry={() => setTurn(turn + 1)} /></div>;
+  if (problem && !job) return <div class="page narrow"><h1>{text.views.jobs.title}</h1><ProblemNotice cause={problem} onRetry={() => setTurn(turn + 1)} /></div>;
   if (!job) return <div class="page"><Skeleton lines={6} /></div>;
   if (!isFinal(job)) return job.state === "pending" ? <PendingJob job={job} onStarted={() => setTurn(turn + 1)} /> : <RunningJob job={job} previews={previews} stages={stages} />;
   return <FinishedJob job={job} onAgain={() => { setJob(null); setTurn(turn + 1); }} />;
