@@ -26,6 +26,7 @@ class Simplify(StageSpec):
     """
 
     name: ClassVar[str] = "mesh.simplify"
+    version: ClassVar[int] = 2
     weight: ClassVar[int] = 5
     target_faces: int = 30_000
     exact: bool = False
