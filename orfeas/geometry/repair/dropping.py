@@ -77,7 +77,9 @@ def _superfluous(touching: dict[int, dict[int, int]], count: Indices, area: NDAr
         spare = all(left[edge] - times >= 2 or left[edge] == times for edge, times in at.items())
         odd = [bool(left[edge] % 2) and left[edge] > 2 for edge in at]
         wanted = any(odd) or area[owner] < limit if is_open[owner] else all(odd)
-        if spare and wanted and any(left[edge] > 2 for edge in at):
+        # What meets only itself at its edges hangs on nothing: it is the surface.
+        hangs = area[owner] < limit or any(left[edge] - times >= 2 for edge, times in at.items())
+        if spare and wanted and hangs and any(left[edge] > 2 for edge in at):
             gone[owner] = True
             for edge, times in at.items():
                 left[edge] -= times
