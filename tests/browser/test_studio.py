@@ -96,7 +96,6 @@ def refusals(report: Report) -> list[str]:
     return [line for line in report["complaints"] if re.search(r"status of 4\d\d", line)]
 
 
-@pytest.mark.soak
 def test_a_photo_becomes_a_watertight_model_before_ones_eyes(use: Use) -> None:
     report = use("model")
     assert complaints(report) == []
@@ -112,7 +111,6 @@ def test_a_photo_becomes_a_watertight_model_before_ones_eyes(use: Use) -> None:
     assert report["turntable"] >= 128
 
 
-@pytest.mark.soak
 def test_every_format_is_offered_with_its_size(use: Use, server: Server) -> None:
     offered = httpx.get(f"{server.url}/api/v1/capabilities").json()["formats"]
     written = {found["format"] for found in offered if found["available"] and found["write"]}
@@ -121,7 +119,6 @@ def test_every_format_is_offered_with_its_size(use: Use, server: Server) -> None
     assert all(re.search(r"\d [kM]?B$", line) for line in shown), shown
 
 
-@pytest.mark.soak
 def test_the_request_can_be_sent_by_a_program(use: Use, tmp_path: Path) -> None:
     report = use("model")
     done = subprocess.run(["bash", "-c", report["curl"]], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -131,7 +128,6 @@ def test_the_request_can_be_sent_by_a_program(use: Use, tmp_path: Path) -> None:
     assert "/api/v1/generations" in report["python"]
 
 
-@pytest.mark.soak
 def test_a_rerun_with_another_size_makes_only_what_the_size_changes(use: Use) -> None:
     report = use("model")
     reused = {line.split("\n")[0] for line in report["recipe"] if line.endswith("used again")}
@@ -146,7 +142,6 @@ def test_a_rerun_with_another_size_makes_only_what_the_size_changes(use: Use) ->
     assert max(report["again"]) == pytest.approx(60.0, rel=0.01)
 
 
-@pytest.mark.soak
 def test_a_sentence_becomes_a_model_and_strange_words_are_named(use: Use) -> None:
     report = use("words")
     assert report["prompt"] == "three green cubes stacked"
@@ -164,7 +159,6 @@ def test_a_picture_is_drawn_first_and_becomes_a_model_of_the_same_job(use: Use) 
     assert report["kept"] == "succeeded"
 
 
-@pytest.mark.soak
 def test_several_files_are_a_batch_and_a_bad_one_is_named(use: Use) -> None:
     report = use("batch")
     assert complaints(report) == []
@@ -172,7 +166,6 @@ def test_several_files_are_a_batch_and_a_bad_one_is_named(use: Use) -> None:
     assert sorted(report["names"]) == ["mug", "star"]
 
 
-@pytest.mark.soak
 def test_a_job_is_cancelled_and_tried_again(use: Use) -> None:
     report = use("cancelled")
     assert complaints(report) == []
@@ -249,7 +242,6 @@ def test_the_library_finds_by_words_and_tags_and_deletes(use: Use) -> None:
     assert report["after"] == report["before"] - 1
 
 
-@pytest.mark.soak
 def test_a_killed_server_is_waited_for_and_the_job_goes_on(tmp_path: Path, files: Path, data: Path) -> None:
     server = Server(tmp_path / "killed", cpu_workers=1, disk_reserve_mb=0)
     with server:
@@ -320,7 +312,6 @@ def test_no_request_leaves_the_server_and_nothing_fails(use: Use) -> None:
         assert [line for line in report["failed"] if "/api/log-error" in line] == []
 
 
-@pytest.mark.soak
 def test_the_first_view_is_light_and_soon_usable(use: Use) -> None:
     report = use("budget")
     compressed = sum(size for _, size, _ in report["bodies"])
@@ -331,7 +322,6 @@ def test_the_first_view_is_light_and_soon_usable(use: Use) -> None:
     assert complaints(report) == []
 
 
-@pytest.mark.soak
 def test_the_shell_works_without_a_server_and_keeps_no_data(use: Use) -> None:
     report = use("offline")
     assert report["controlled"]
@@ -345,7 +335,6 @@ def test_nothing_sticks_out_from_phone_to_wide_screen(use: Use) -> None:
     assert use("widths")["wide"] == []
 
 
-@pytest.mark.soak
 def test_it_is_used_by_keyboard_and_in_every_theme(use: Use) -> None:
     report = use("keyboard")
     assert report["first"] == TEXTS["shell"]["skip"]

@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "db62a4518401c9ae";
+const VERSION = "0d7e91c2b6e34aef";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-BN73wf7Q.js","/static/studio/assets/batch-BWeBmmBE.js","/static/studio/assets/check-CG73hepq.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-Cl5DOZ3x.js","/static/studio/assets/index-Qoh6fgYt.css","/static/studio/assets/job-DjCQg1Yk.js","/static/studio/assets/library-BsLw_OjY.js","/static/studio/assets/print-panel-C4ApIGmQ.js","/static/studio/assets/system-OgVlseJm.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-DQdUicOV.js","/static/studio/assets/workbench-BJKbANVo.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CCbfd5Rj.js","/static/studio/assets/batch-B-f_eIrY.js","/static/studio/assets/check-DueKLYar.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-DNVkMp37.css","/static/studio/assets/index-ECASNPeQ.js","/static/studio/assets/job-C9g93mht.js","/static/studio/assets/library-DI98l4cD.js","/static/studio/assets/print-panel-C6AmqX3s.js","/static/studio/assets/system-BDzDExea.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-Mpodmi2O.js","/static/studio/assets/workbench-C8IObizd.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

@@ -1,5 +1,5 @@
 /** The place for pictures: drop, paste, choose or photograph them. */
-import { Camera, ImagePlus, X } from "lucide";
+import { Camera, ImageOff, ImagePlus, X } from "lucide";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { counted, fill, text } from "../../texts";
 import { Button, IconButton } from "../../ui/button";
@@ -19,6 +19,13 @@ export const chosenOf = (file: File): Chosen => ({ file, url: URL.createObjectUR
 
 export function forget(chosen: readonly Chosen[]): void {
   for (const { url } of chosen) if (url.startsWith("blob:")) URL.revokeObjectURL(url);
+}
+
+/** The picture, or its name where the browser cannot show it: TIFF, or no picture at all. */
+function Shown({ picture }: { picture: Chosen }) {
+  const [broken, setBroken] = useState(false);
+  if (broken) return <span class="chosen-hidden"><Icon of={ImageOff} size={40} />{picture.name}</span>;
+  return <img src={picture.url} alt={picture.name} onError={() => setBroken(true)} />;
 }
 
 export function Pictures({ chosen, onChange }: { chosen: readonly Chosen[]; onChange: (chosen: Chosen[]) => void }) {
@@ -77,7 +84,7 @@ export function Pictures({ chosen, onChange }: { chosen: readonly Chosen[]; onCh
           <ul class={`chosen${chosen.length === 1 ? " one" : ""}`} aria-label={text.create.chosen}>
             {chosen.map((picture, index) => (
               <li key={picture.url}>
-                <img src={picture.url} alt={picture.name} />
+                <Shown picture={picture} />
                 <IconButton icon={X} label={fill(text.create.remove, { name: picture.name })} onClick={() => { forget([picture]); onChange(chosen.filter((_, at) => at !== index)); }} />
               </li>
             ))}
