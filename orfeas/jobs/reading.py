@@ -139,8 +139,10 @@ def _eta(run: AnyRow | None, rows: Sequence[AnyRow]) -> float | None:
 
 def _joined_to(connection: Connection, run: AnyRow | None, rows: Sequence[AnyRow]) -> str | None:
     """The job of the oldest run that shares the last unfinished stage."""
+    if run is None or not run.joined:
+        return None
     unfinished = [row.id for row in rows if row.interest and row.state != "done"]
-    if run is None or not run.joined or not unfinished:
+    if not unfinished:
         return None
     return connection.execute(
         select(runs.c.job_id)
