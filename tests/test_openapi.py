@@ -30,6 +30,7 @@ from orfeas.jobs.wakeups import LocalWakeups
 from orfeas.routes import BLUEPRINTS, examples
 from orfeas.routes.context import is_v1
 from orfeas.routes.document import METHODS, document_text, documented_examples, first_success, openapi_document
+from orfeas.routes.glossary import GLOSSARY
 from orfeas.routes.response_headers import SHOWN
 from orfeas.services import Services, build_services
 from orfeas.storage.tables import workers
@@ -365,6 +366,16 @@ def test_only_v1_says_that_it_takes_no_further_members(document: dict[str, Any])
                 closed[is_v1(path)] += schemas[name].get("additionalProperties") is False
     assert closed[True] > 30
     assert closed[False] == 0
+
+
+def test_every_member_of_a_request_is_described_and_no_word_is_left_over(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = [item.get(method, {}).get("requestBody", {}) for item in document["paths"].values() for method in METHODS]
+    named = set().union(*(_reached(body, schemas) for body in bodies))
+    members = {(name, member): found for name in named for member, found in schemas[name].get("properties", {}).items()}
+    assert [key for key, found in members.items() if not found.get("description")] == []
+    told = {found["description"] for found in members.values()}
+    assert [key for key, words in GLOSSARY.items() if not any(words in text for text in told)] == []
 
 
 def _reached(body: dict[str, Any], schemas: dict[str, Any]) -> set[str]:

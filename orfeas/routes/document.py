@@ -18,6 +18,7 @@ from orfeas import errors
 from orfeas.routes import response_headers, samples
 from orfeas.routes.context import is_v1
 from orfeas.routes.examples import PLACEHOLDERS
+from orfeas.routes.glossary import meaning
 from orfeas.routes.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from orfeas.routes.problems import MEDIA_TYPE, status_of
 from orfeas.routes.waiting import parameters as waiting_parameters
@@ -221,6 +222,10 @@ def _open_answers(document: dict[str, Any]) -> None:
     schemas |= {copies[name]: deepcopy(schemas[name]) for name in copies}
     for value in (*(body for v1, body in bodies if not v1), *(schemas[copies.get(name, name)] for name in opened)):
         _point(value, copies)
+    for name in {*closed, *opened, *copies.values()}:
+        for member, found in schemas[name].get("properties", {}).items():
+            if "description" not in found and (told := meaning(name, member)):
+                found["description"] = told
     for name, schema in schemas.items():
         _tidy(schema, keep_closed=name in closed)
 
