@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, func, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orfeas.storage.blobs import Storage
@@ -177,6 +177,17 @@ def has_result(blobs: Storage, row: AnyRow) -> bool:
     return row.state == "done" and (row.output is None or blobs.exists(row.output, row.output_bytes))
 
 
+_WANT = (
+    update(stages)
+    .where(stages.c.id.in_(bindparam("resting", expanding=True)))
+    .values(
+        state="wanted", priority=bindparam("level"), wanted_at=bindparam("at"), owner=None, lease_until=None,
+        attempts=0, crashes=0, fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
+        batch_limit=bindparam("limit"), held=stages.c.id.in_(bindparam("held_ids", expanding=True)),
+    )
+)  # fmt: skip
+
+
 def want(
     connection: Connection,
     rows: Iterable[AnyRow],
@@ -196,15 +207,8 @@ def want(
     resting = [row.id for row in rows if row.state in ("absent", "failed", "done")]
     busy = [row.id for row in rows if row.state in ("wanted", "running") and row.priority > priority]
     if resting:
-        connection.execute(
-            update(stages)
-            .where(stages.c.id.in_(resting))
-            .values(
-                state="wanted", priority=priority, wanted_at=now, owner=None, lease_until=None, attempts=0, crashes=0,
-                fraction=0.0, error=None, report=None, output=None, output_bytes=None, seconds=None,
-                batch_limit=batch_limit, held=stages.c.id.in_(held),
-            )
-        )  # fmt: skip
+        values = {"resting": resting, "held_ids": list(held), "at": now, "level": priority, "limit": batch_limit}
+        connection.execute(_WANT, values)
     if busy:
         connection.execute(update(stages).where(stages.c.id.in_(busy)).values(priority=priority))
 
