@@ -22,30 +22,49 @@ _COUNT = (
     .values(sequence=jobs.c.sequence + 1, updated_at=bindparam("at"))
     .returning(jobs.c.sequence)
 )
+_NEWER = exists().where(runs.c.job_id == jobs.c.id, runs.c.number > bindparam("number"))
+_COUNT_AND_SHOW = _COUNT.values(
+    state=case((_NEWER, jobs.c.state), else_=bindparam("state_now")),
+    type=case((_NEWER, jobs.c.type), else_=bindparam("type_now")),
+)
 """Built once, as every step of every job takes the next number."""
 
 
 def emit(
-    connection: Connection, job_id: str, kind: str, payload: dict[str, Any], *, run: int | None, now: float, **job: Any
+    connection: Connection,
+    job_id: str,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    run: int | None,
+    now: float,
+    shown: dict[str, Any] | None = None,
 ) -> int:
-    """Write the job's next event, with rising numbers without gaps, and further values of the job."""
-    count = _COUNT.values(**job) if job else _COUNT
-    sequence = int(connection.execute(count, {"at": now, "of": job_id}).scalar_one())
+    """Write the job's next event, with rising numbers without gaps, and `shown` of its run unless there is a newer."""
+    count = _COUNT_AND_SHOW if shown else _COUNT
+    sequence = int(connection.execute(count, {"at": now, "of": job_id, **(shown or {})}).scalar_one())
     event = {"job_id": job_id, "sequence": sequence, "run": run, "kind": kind, "payload": payload, "created_at": now}
     connection.execute(events.insert(), event)
     return sequence
 
 
+_INTERESTED = (
+    select(runs, run_stages.c.target)
+    .join(run_stages, run_stages.c.run_id == runs.c.id)
+    .where(run_stages.c.stage_id == bindparam("stage_id"), run_stages.c.interest, runs.c.state.in_(UNFINISHED))
+    .order_by(runs.c.created_at, runs.c.id)
+)
+_STANDING = (
+    select(run_stages.c.target, run_stages.c.interest, stages.c.name, stages.c.state, stages.c.fraction)
+    .join(stages, stages.c.id == run_stages.c.stage_id)
+    .where(run_stages.c.run_id == bindparam("run_id"))
+    .order_by(run_stages.c.position)
+)
+
+
 def interested(connection: Connection, stage_id: int) -> list[AnyRow]:
     """The unfinished runs that want a stage, each with whether it is a `target` of theirs."""
-    return list(
-        connection.execute(
-            select(runs, run_stages.c.target)
-            .join(run_stages, run_stages.c.run_id == runs.c.id)
-            .where(run_stages.c.stage_id == stage_id, run_stages.c.interest, runs.c.state.in_(UNFINISHED))
-            .order_by(runs.c.created_at, runs.c.id)
-        )
-    )
+    return list(connection.execute(_INTERESTED, {"stage_id": stage_id}))
 
 
 def counting_on(connection: Connection, stage_ids: list[int]) -> list[AnyRow]:
@@ -68,14 +87,7 @@ def stages_of(connection: Connection, run_id: str) -> list[AnyRow]:
 
 def standing(connection: Connection, run_id: str) -> list[AnyRow]:
     """As `stages_of`, but only what tells how far the run is: this is read at every step of every run."""
-    return list(
-        connection.execute(
-            select(run_stages.c.target, run_stages.c.interest, stages.c.name, stages.c.state, stages.c.fraction)
-            .join(stages, stages.c.id == run_stages.c.stage_id)
-            .where(run_stages.c.run_id == run_id)
-            .order_by(run_stages.c.position)
-        )
-    )
+    return list(connection.execute(_STANDING, {"run_id": run_id}))
 
 
 def begin(connection: Connection, stage: AnyRow, now: float) -> set[str]:
@@ -91,12 +103,8 @@ def begin(connection: Connection, stage: AnyRow, now: float) -> set[str]:
 def set_state(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
     """Change a run's state, the job's copy of that of its latest run, and say so."""
     connection.execute(update(runs).where(runs.c.id == run.id).values(state=state, **values))
-    newer = exists().where(runs.c.job_id == jobs.c.id, runs.c.number > run.number)
-    shown = {
-        "state": case((newer, jobs.c.state), else_=state),
-        "type": case((newer, jobs.c.type), else_=run.type),
-    }
-    emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now, **shown)
+    shown = {"number": run.number, "state_now": state, "type_now": run.type}
+    emit(connection, run.job_id, "state", {"state": state}, run=run.number, now=now, shown=shown)
     if state not in UNFINISHED:
         connection.execute(update(stages).where(stages.c.after_job == run.job_id).values(held=False))
 
