@@ -11,6 +11,7 @@ from orfeas.geometry.measures import face_volumes, winding_number
 from orfeas.geometry.mesh import Faces, Vertices
 
 MOST_BODIES = 200  # that are told from cavities, and united, one by one
+SPIKES = 2.0  # per cent of the corners of a cavity, on each side
 POINTS = 5  # of a body, by which it is found inside another one
 
 Floats = NDArray[np.float64]
@@ -75,9 +76,12 @@ def _holder(
     high: Vertices,
 ) -> int:
     """The smallest body around another one: around most of a few of its points, as a spike may stick out."""
-    boxes = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
-    boxes[index] = False
     mine = faces[body == index]
+    boxes = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
+    # A cavity stays one though a few of its corners stick out; a body that does so is united with what it sticks out of.
+    near = np.percentile(vertices[np.unique(mine)], (SPIKES, 100.0 - SPIKES), axis=0)
+    boxes |= (low <= near[0]).all(axis=1) & (high >= near[1]).all(axis=1) & ((volume > 0.0) != (volume[index] > 0.0))
+    boxes[index] = False
     points = vertices[mine[np.linspace(0, len(mine) - 1, POINTS).astype(np.intp), 0]]
     for other in sorted(np.flatnonzero(boxes).tolist(), key=lambda k: abs(volume[k])):
         around = faces[body == other]
