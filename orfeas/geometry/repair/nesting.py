@@ -78,7 +78,7 @@ def _holder(
     """The smallest body around another one: around most of a few of its points, as a spike may stick out."""
     mine = faces[body == index]
     boxes = (low <= low[index]).all(axis=1) & (high >= high[index]).all(axis=1)
-    # A cavity stays one though a few of its corners stick out; a body that does so is united with what it sticks out of.
+    # A cavity stays one though a few of its corners stick out; other bodies are united with what they stick out of.
     near = np.percentile(vertices[np.unique(mine)], (SPIKES, 100.0 - SPIKES), axis=0)
     boxes |= (low <= near[0]).all(axis=1) & (high >= near[1]).all(axis=1) & ((volume > 0.0) != (volume[index] > 0.0))
     boxes[index] = False
