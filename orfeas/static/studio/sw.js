@@ -1,9 +1,9 @@
 "use strict";
 
 // The shell of the studio for times without a server. Data never comes from here: requests to the API are not touched.
-const VERSION = "0d7e91c2b6e34aef";
+const VERSION = "9937ce717ccb640a";
 const CACHE = `orfeas-studio-${VERSION}`;
-const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-CCbfd5Rj.js","/static/studio/assets/batch-B-f_eIrY.js","/static/studio/assets/check-DueKLYar.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-DNVkMp37.css","/static/studio/assets/index-ECASNPeQ.js","/static/studio/assets/job-C9g93mht.js","/static/studio/assets/library-DI98l4cD.js","/static/studio/assets/print-panel-C6AmqX3s.js","/static/studio/assets/system-BDzDExea.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-Mpodmi2O.js","/static/studio/assets/workbench-C8IObizd.js"];
+const FILES = ["/","/icons/icon-192.png","/icons/icon-512.png","/static/studio/theme.js","/static/studio/assets/assistant-C8l5JfT-.js","/static/studio/assets/batch-DJJGCi1F.js","/static/studio/assets/check-uWvckrKg.js","/static/studio/assets/circle-x-BGzr9Un0.js","/static/studio/assets/index-DNVkMp37.css","/static/studio/assets/index-Dag5JlVL.js","/static/studio/assets/job-BNU_PW4X.js","/static/studio/assets/library-CIrtgmhS.js","/static/studio/assets/print-panel-D-vHsCwN.js","/static/studio/assets/system-Dti-YE0r.js","/static/studio/assets/three-BcyzXS0r.js","/static/studio/assets/trash-CGsQOX3d.js","/static/studio/assets/viewer-jRLV705l.js","/static/studio/assets/workbench-DOBc81Rr.js"];
 const PAGES = ["/", "/studio"];
 const NETWORK_MS = 4000;
 

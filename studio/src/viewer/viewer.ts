@@ -400,7 +400,7 @@ export class Viewer {
   private travel(now: number): void {
     if (this.flight) {
       const { from, to, target, aim, start } = this.flight;
-      const share = Math.min(1, (now - start) / TURN_MS);
+      const share = Math.min(1, Math.max(0, now - start) / TURN_MS); // a frame may have begun before
       const eased = 1 - (1 - share) ** 3;
       this.controls.target.lerpVectors(target, aim, eased);
       // Around the target rather than through it.
@@ -414,7 +414,7 @@ export class Viewer {
     } else if (this.path) {
       const { found, start } = this.path;
       const points = found.path_points;
-      const at = (((now - start) / 1000) % found.duration) / found.duration;
+      const at = ((Math.max(0, now - start) / 1000) % found.duration) / found.duration;
       const place = at * (points.length - 1);
       const [one, other] = [points[Math.floor(place)]!, points[Math.min(points.length - 1, Math.floor(place) + 1)]!];
       const centre = this.model?.centre ?? new Vector3();
