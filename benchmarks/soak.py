@@ -16,8 +16,12 @@ from orfeas.version import __version__
 
 
 def summary(reports: Sequence[Path]) -> dict[str, Any]:
-    """Counts by file, what tests counted themselves, and each survival test with its seconds."""
-    cases = [case for report in reports for case in ElementTree.parse(report).iter("testcase")]
+    """Counts by file, what tests counted themselves, and each survival test with its seconds.
+
+    A test that a later report has again counts as it ended there.
+    """
+    every = [case for report in reports for case in ElementTree.parse(report).iter("testcase")]
+    cases = list({(case.get("classname"), case.get("name")): case for case in every}.values())
     ended = {id(case): _end(case) for case in cases}
     return {
         "soak": "full counts",

@@ -242,6 +242,7 @@ def test_the_library_finds_by_words_and_tags_and_deletes(use: Use) -> None:
     assert report["after"] == report["before"] - 1
 
 
+@pytest.mark.soak
 def test_a_killed_server_is_waited_for_and_the_job_goes_on(tmp_path: Path, files: Path, data: Path) -> None:
     server = Server(tmp_path / "killed", cpu_workers=1, disk_reserve_mb=0)
     with server:

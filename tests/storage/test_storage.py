@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, select
+from sqlalchemy import event, inspect, select
 
 from orfeas.errors import AssetGoneError, DatabaseUnavailableError, DiskFullError
 from orfeas.storage.blobs import FolderStorage
@@ -206,3 +207,15 @@ def test_a_lock_of_somebody_else_and_a_server_that_is_gone_have_a_name(tmp_path:
     with pytest.raises(DatabaseUnavailableError), gone.read():
         pass
     gone.dispose()
+
+
+def test_every_migration_can_be_undone_and_done_again(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'undone.db'}")
+    migrate(database, tmp_path)
+    with database.transaction() as connection:
+        command.downgrade(migration_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    with database.transaction() as connection:
+        command.upgrade(migration_config(connection), "head")
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.dispose()

@@ -19,4 +19,4 @@ class Scale:
 @pytest.fixture(scope="session")
 def scale() -> Scale:
     """40 jobs and 20 kills in full, else 8 and 4."""
-    return Scale(40, 20) if os.environ.get("TEST_SCALE") == "full" else Scale(6, 2)
+    return Scale(40, 20) if os.environ.get("TEST_SCALE") == "full" else Scale(4, 2)
