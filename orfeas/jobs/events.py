@@ -14,6 +14,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.domain.caller import Caller
+from orfeas.errors import DatabaseUnavailableError
 from orfeas.jobs.views import JobView
 from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow, events
@@ -101,7 +102,7 @@ class Notifier:
             try:
                 newest = self._look(newest, fresh)
                 self.stopping.wait(POLL_S)
-            except SQLAlchemyError:
+            except (SQLAlchemyError, DatabaseUnavailableError):
                 log.exception("events cannot be read now; trying again")
                 self.stopping.wait(IDLE_S)
 

@@ -196,7 +196,7 @@ def release(leases: Leases, worker_id: str) -> None:
     """Free the stages of a worker whose process has gone."""
     try:
         leases.release_worker(worker_id)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, DatabaseUnavailableError):
         # They are freed when the lease runs out; ending the supervisor would cost more.
         log.exception("the stages of worker %s could not be freed", worker_id)
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orfeas.config import Config
 from orfeas.domain.steps import step_of
-from orfeas.errors import JobNotFoundError, OrfeasError
+from orfeas.errors import DatabaseUnavailableError, JobNotFoundError, OrfeasError
 from orfeas.jobs.events import POLL_S
 from orfeas.jobs.tail import Happened, Tail
 from orfeas.jobs.views import JobState, JobView
@@ -208,7 +208,7 @@ class _Clients:
                 try:
                     self._tell(found, self._tail.read())
                     found.notifier.stopping.wait(POLL_S)
-                except SQLAlchemyError:
+                except (SQLAlchemyError, DatabaseUnavailableError):
                     logger.exception("events cannot be read now; trying again")
                     found.notifier.stopping.wait(IDLE_S)
                 except Exception:

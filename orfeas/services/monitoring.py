@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from orfeas.config import Config
 from orfeas.domain.caller import LOCAL
 from orfeas.domain.formats import Formats
+from orfeas.errors import DatabaseUnavailableError
 from orfeas.jobs.jobs import Jobs
 from orfeas.services.devices import (
     FAILED,
@@ -232,7 +233,7 @@ class MonitoringService:
             queue = self._jobs.queue_status(LOCAL)
             found, taken = self._devices.read(), self._engines.taken(LOCAL)
             pictures = self._pictures.why_not() is None if self._pictures.wanted else None
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DatabaseUnavailableError):
             logger.exception("the database cannot be read")
             return State(disk=self._disk())
         return State(
