@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import OperationalError
 
+from orfeas.errors import DatabaseUnavailableError
 from orfeas.services import Services
 from orfeas.services.monitoring import State, Watch
 from orfeas.storage.tables import workers
@@ -130,19 +132,41 @@ def test_too_little_disk_is_not_ready(client: FlaskClient, wired: Services, monk
     assert (refused.status_code, refused.get_json()["checks"]["disk"]) == (503, False)
 
 
+@pytest.mark.parametrize(
+    "error", [OperationalError("SELECT", {}, Exception("gone")), DatabaseUnavailableError()], ids=["library", "named"]
+)
 def test_a_lost_database_is_said_and_liveness_goes_on(
-    app: Flask, client: FlaskClient, wired: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, wired: Services, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    from sqlalchemy.exc import OperationalError
-
     def broken(*_: Any) -> Any:
-        raise OperationalError("SELECT", {}, Exception("gone"))
+        raise error
 
     monkeypatch.setattr(wired.jobs_engine, "queue_status", broken)
     assert client.get("/api/health").status_code == 200
     refused = client.get("/ready")
     assert (refused.status_code, refused.get_json()["checks"]["database"]) == (503, False)
-    assert app is client.application
+
+
+def test_waiters_are_woken_after_the_database_was_away(
+    client: FlaskClient, wired: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.post("/api/v1/images", json={"prompt": "a red cube"}).get_json()
+    look, away = wired.notifier._look, threading.Event()
+
+    def once_away(*args: Any) -> int:
+        if not away.is_set():
+            away.set()
+            raise DatabaseUnavailableError
+        return look(*args)
+
+    monkeypatch.setattr(wired.notifier, "_look", once_away)
+    cancelling = threading.Thread(target=lambda: away.wait(10.0) and client.post(f"{job['links']['self']}/cancel"))
+    cancelling.start()
+    started = time.monotonic()
+    ended = client.application.test_client().get(f"{job['links']['self']}?wait=30").get_json()
+    cancelling.join()
+    assert ended["state"] == "cancelled"
+    assert time.monotonic() - started < 20.0
 
 
 def test_models_info_never_fails(client: FlaskClient, wired: Services) -> None:
