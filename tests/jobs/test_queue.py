@@ -10,10 +10,11 @@ from sqlalchemy import update
 from orfeas.jobs.claims import FRONT
 from orfeas.jobs.jobs import JobLimits
 from orfeas.jobs.leases import LOOK_AGAIN_S
+from orfeas.jobs.plan import Node
 from orfeas.jobs.views import JobState
 from orfeas.storage.tables import stages
 from tests.jobs.conftest import OTHER, Engine
-from tests.jobs.engine_stages import chain, plan
+from tests.jobs.engine_stages import Add, chain, plan
 
 
 def _fill(engine: Engine, count: int, start: int = 0) -> list[Any]:
@@ -106,3 +107,17 @@ def test_another_tenant_does_not_wait_behind_a_long_queue(engine: Engine) -> Non
     assert taken is not None
     assert taken.tenant == OTHER.tenant
     assert engine.get(theirs, OTHER).state is JobState.RUNNING
+
+
+def test_a_stage_that_waits_for_a_job_is_ready_with_the_end_of_that_job(engine: Engine) -> None:
+    worker = engine.worker()
+    assert worker.drain() == 0, "all was looked at a moment ago, and time stands still"
+    first = _fill(engine, 1)[0]
+    after = engine.create(plan(Node(Add(5), (engine.source(b"after"),), after_job=first.id)))
+    begun = worker.leases.claim("cpu")
+    assert begun is not None
+    assert worker.leases.claim("cpu") is None
+    assert [row.held for row in engine.rows() if row.after_job] == [True]
+    worker.leases.give_back(begun.stage_id)
+    worker.drain()
+    assert engine.get(after).state is JobState.SUCCEEDED
