@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, bindparam, case, func, select, update
@@ -16,28 +17,76 @@ UNFINISHED = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
-class Enlisted:
-    """What became of a plan's stages.
+class Survey:
+    """A plan's stages as they stand.
 
     Attributes
     ----------
-    needed : names of the stages that have to run, or are running
-    reused : names of the stages whose kept results are used, and of those before them
-    joined : every target that has to run was already wanted by somebody else
-    at_work : one of the needed stages is running already
+    document : the plan
+    rows : the stages by fingerprint
+    missing : fingerprints of the stages that have to run, or are running, in plan order
     """
 
-    needed: tuple[str, ...]
-    reused: tuple[str, ...]
-    joined: bool
-    at_work: bool
-    queues: frozenset[str]
+    document: dict[str, Any]
+    rows: dict[str, AnyRow]
+    missing: dict[str, None]
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything has to run."""
+        return bool(self.missing)
+
+    @property
+    def reused(self) -> list[str]:
+        """Names of the stages whose kept results are used, and of those before them."""
+        return [row.name for row in self.kept]
+
+    @property
+    def kept(self) -> list[AnyRow]:
+        """The stages that need not run."""
+        return [self.rows[node["fingerprint"]] for node in self.document["nodes"] if not self.is_missing(node)]
+
+    @property
+    def joined(self) -> bool:
+        """Every target that has to run was already wanted by somebody else."""
+        wanted = [self.rows[target] for target in self.document["targets"] if target in self.missing]
+        return bool(wanted) and all(row.state in ("wanted", "running") for row in wanted)
+
+    @property
+    def at_work(self) -> bool:
+        """One of the stages that have to run is running already."""
+        return any(self.rows[fingerprint].state == "running" for fingerprint in self.missing)
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The kinds of workers that have something to do."""
+        return frozenset(self.rows[fingerprint].queue for fingerprint in self.missing)
+
+    def is_missing(self, node: dict[str, Any]) -> bool:
+        """Whether a stage of the document has to run."""
+        return node["fingerprint"] in self.missing
 
 
 def upsert(connection: Connection, table: Table) -> Any:
     """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+    return _upsert(connection.dialect.name, table)
+
+
+def _upsert(dialect: str, table: Table) -> Any:
+    return {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
+
+
+@cache
+def _adding(dialect: str) -> Any:
+    insert = _upsert(dialect, counters)
+    return insert.on_conflict_do_update(
+        index_elements=["name"], set_={"value": counters.c.value + insert.excluded.value}
+    )
+
+
+@cache
+def _edges(dialect: str) -> Any:
+    return _upsert(dialect, stage_inputs).on_conflict_do_nothing()
 
 
 def count(connection: Connection, name: str, amount: int = 1) -> None:
@@ -47,12 +96,8 @@ def count(connection: Connection, name: str, amount: int = 1) -> None:
 
 def count_all(connection: Connection, amounts: Mapping[str, int]) -> None:
     """Add to several counters."""
-    insert = upsert(connection, counters)
-    added = insert.on_conflict_do_update(
-        index_elements=["name"], set_={"value": counters.c.value + insert.excluded.value}
-    )
     if rows := [{"name": name, "value": amount} for name, amount in amounts.items() if amount]:
-        connection.execute(added, rows)
+        connection.execute(_adding(connection.dialect.name), rows)
 
 
 def enlist(
@@ -65,43 +110,46 @@ def enlist(
     priority: int,
     now: float,
     position: int = 0,
-) -> Enlisted:
+) -> Survey:
+    """Survey a plan and enter it for a run that is written down already."""
+    found = survey(connection, blobs, tenant=tenant, document=document)
+    enter(connection, found, run_id=run_id, priority=priority, now=now, position=position)
+    return found
+
+
+def survey(connection: Connection, blobs: Storage, *, tenant: str, document: dict[str, Any]) -> Survey:
+    """See which stages of a plan have to run; what nobody has planned before is written down."""
+    nodes: list[dict[str, Any]] = document["nodes"]
+    rows = _rows(connection, tenant, nodes)
+    return Survey(document, rows, _needed(blobs, nodes, rows, set(document["targets"])))
+
+
+def enter(connection: Connection, found: Survey, *, run_id: str, priority: int, now: float, position: int = 0) -> None:
     """Write the run's interest in every stage of the plan and want those that are absent.
 
     `position` is that of the first stage among all of the run.
     """
-    nodes: list[dict[str, Any]] = document["nodes"]
-    rows = _rows(connection, tenant, nodes)
-    targets = set(document["targets"])
-    needed = _needed(blobs, nodes, rows, targets)
-    unfinished_targets = [rows[fp] for fp in needed if fp in targets]
-    joined = bool(unfinished_targets) and all(row.state in ("wanted", "running") for row in unfinished_targets)
-    limit = document.get("batch_limit")
-    held = _waiting(nodes, rows, needed)
+    nodes, rows, needed = found.document["nodes"], found.rows, found.missing
+    limit, held = found.document.get("batch_limit"), _waiting(nodes, rows, needed)
     want(connection, [rows[fp] for fp in needed], priority=priority, now=now, batch_limit=limit, held=held)
     connection.execute(
-        run_stages.insert(),
+        _PLAN,
         [
             {
                 "run_id": run_id,
                 "stage_id": rows[node["fingerprint"]].id,
                 "position": place,
-                "target": node["fingerprint"] in targets,
+                "target": node["fingerprint"] in found.document["targets"],
                 "interest": node["fingerprint"] in needed,
             }
             for place, node in enumerate(nodes, position)
         ],
     )
-    kept = [rows[node["fingerprint"]] for node in nodes if node["fingerprint"] not in needed]
-    _touch(connection, kept, now)
-    _count_reuse(connection, nodes, needed, joined=joined)
-    return Enlisted(
-        needed=tuple(rows[fp].name for fp in needed),
-        reused=tuple(row.name for row in kept),
-        joined=joined,
-        at_work=any(rows[fp].state == "running" for fp in needed),
-        queues=frozenset(rows[fp].queue for fp in needed),
-    )
+    _touch(connection, found.kept, now)
+    _count_reuse(connection, nodes, needed, joined=found.joined)
+
+
+_PLAN = run_stages.insert()
 
 
 def _rows(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
@@ -122,12 +170,17 @@ READ = (
 )  # fmt: skip
 
 
+_FIND = (
+    select(*READ)
+    .where(stages.c.tenant == bindparam("tenant"), stages.c.fingerprint.in_(bindparam("fingerprints", expanding=True)))
+    .order_by(stages.c.id)
+)
+_ADD = stages.insert().returning(*READ)
+
+
 def _find(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
-    wanted = [node["fingerprint"] for node in nodes]
-    found = connection.execute(
-        select(*READ).where(stages.c.tenant == tenant, stages.c.fingerprint.in_(wanted)).order_by(stages.c.id)
-    )
-    return {row.fingerprint: row for row in found}
+    wanted = {"tenant": tenant, "fingerprints": [node["fingerprint"] for node in nodes]}
+    return {row.fingerprint: row for row in connection.execute(_FIND, wanted).all()}
 
 
 def _keep_longer(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
@@ -143,7 +196,7 @@ def _keep_longer(connection: Connection, nodes: list[dict[str, Any]], rows: dict
 
 def _insert(connection: Connection, tenant: str, nodes: list[dict[str, Any]]) -> dict[str, AnyRow]:
     values = [{"tenant": tenant, "state": "absent", **node} for node in nodes]
-    return {row.fingerprint: row for row in connection.execute(stages.insert().returning(*READ), values)}
+    return {row.fingerprint: row for row in connection.execute(_ADD, values).all()}
 
 
 def _insert_edges(connection: Connection, nodes: list[dict[str, Any]], rows: dict[str, AnyRow]) -> None:
@@ -154,10 +207,8 @@ def _insert_edges(connection: Connection, nodes: list[dict[str, Any]], rows: dic
         if "stage" in part
     }
     if edges:
-        connection.execute(
-            upsert(connection, stage_inputs).on_conflict_do_nothing(),
-            [{"stage_id": stage, "input_id": source} for stage, source in sorted(edges)],
-        )
+        rows_of = [{"stage_id": stage, "input_id": source} for stage, source in sorted(edges)]
+        connection.execute(_edges(connection.dialect.name), rows_of)
 
 
 def _needed(blobs: Storage, nodes: list[dict[str, Any]], rows: dict[str, AnyRow], targets: set[str]) -> dict[str, None]:

@@ -15,15 +15,15 @@ from orfeas.errors import JobNotFinalError, JobNotFoundError, QueueFullError
 from orfeas.jobs import outcome
 from orfeas.jobs.cache import is_shared
 from orfeas.jobs.discard import discard_job
-from orfeas.jobs.enlist import UNFINISHED, Enlisted, enlist
+from orfeas.jobs.enlist import UNFINISHED, Survey, enter, survey
 from orfeas.jobs.files import check_cap
 from orfeas.jobs.hidden import at_work
 from orfeas.jobs.outcome import clock, new_id
 from orfeas.jobs.paging import after, cursor_of, in_order
 from orfeas.jobs.plan import Plan, plan_document, privately
 from orfeas.jobs.progress import measured_seconds
-from orfeas.jobs.queue import QueueStatus, queue_status, queued_runs
-from orfeas.jobs.reading import views
+from orfeas.jobs.queue import QueueStatus, is_full, queue_status
+from orfeas.jobs.reading import Views
 from orfeas.jobs.views import JobFile, JobInput, JobView, Page, RunRequest, Surface
 from orfeas.jobs.wakeups import Wakeups
 from orfeas.storage.blobs import Storage
@@ -31,6 +31,11 @@ from orfeas.storage.database import Database
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
 
 WEIGHTS_KEPT_S = 10.0
+_ASKED = (
+    "type", "request", "engine", "model", "method", "profile", "quality", "settings", "priority", "checks", "monitored",
+)  # fmt: skip
+_OPEN, _RUN = jobs.insert(), runs.insert()
+_ONE_RUN = select(runs).where(runs.c.id == bindparam("run_id"))
 _OF_TENANT = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 
 
@@ -65,6 +70,7 @@ class Jobs:
         self._wakeups = wakeups
         self._limits = limits or JobLimits()
         self._now = now
+        self._views = Views()
         self._measured: dict[tuple[Any, ...], tuple[float, dict[str, float] | None]] = {}
 
     # making
@@ -83,7 +89,9 @@ class Jobs:
         """A pending job: its input is stored, nothing is asked yet."""
         job_id = job_id or new_id()
         with self._database.transaction() as connection:
-            self._insert_job(connection, caller, surface, job_id, input, batch, tags, hidden=hidden)
+            opened = _job_values(caller, surface, job_id, input, batch, tags, hidden=hidden, now=self._now())
+            connection.execute(_OPEN, opened)
+            _keep_inputs(connection, caller, input, self._now())
             outcome.emit(connection, job_id, "state", {"state": "pending"}, run=None, now=self._now())
             return self._get(connection, caller, job_id)
 
@@ -118,13 +126,15 @@ class Jobs:
         with self._database.transaction() as connection:
             if hidden and (same := at_work(connection, caller.tenant, request.plan.fingerprint)):
                 return self._get(connection, caller, same)
-            self._insert_job(
-                connection, caller, surface, job_id, input or JobInput(), batch, tags, hidden=hidden,
-                retried_from=retried_from, derived_from=derived_from,
+            given = input or JobInput()
+            opened = _job_values(
+                caller, surface, job_id, given, batch, tags, hidden=hidden, retried_from=retried_from,
+                derived_from=derived_from, now=self._now(),
             )  # fmt: skip
+            _keep_inputs(connection, caller, given, self._now())
             # Conversions and renders of what exists find its stages again, or they would be made for each look.
             private = private or not (hidden or is_shared(connection, self._limits.cache))
-            queues = self._start(connection, caller, job_id, 1, request, weights, private=private)
+            queues = self._start(connection, caller, job_id, 1, request, weights, private=private, opened=opened)
         self._wake(queues)
         return self.get(caller, job_id)
 
@@ -192,7 +202,7 @@ class Jobs:
             rows = connection.execute(select(jobs).where(*where).order_by(*order).limit(limit + 1)).all()
             shown = rows[:limit]
             return Page(
-                items=tuple(views(connection, shown)),
+                items=tuple(self._views.of(connection, shown)),
                 next_cursor=cursor_of(shown[-1]) if len(rows) > limit else None,
             )
 
@@ -285,45 +295,13 @@ class Jobs:
     # inside a transaction
 
     def _get(self, connection: Connection, caller: Caller, job_id: str) -> JobView:
-        return views(connection, [self._row(connection, caller, job_id)])[0]
+        return self._views.of(connection, [self._row(connection, caller, job_id)])[0]
 
     def _row(self, connection: Connection, caller: Caller, job_id: str) -> AnyRow:
         row = connection.execute(_OF_TENANT, {"job_id": job_id.lower(), "tenant": caller.tenant}).one_or_none()
         if row is None:
             raise JobNotFoundError(f"There is no job {job_id[:64]!r}.")
         return row
-
-    def _insert_job(
-        self,
-        connection: Connection,
-        caller: Caller,
-        surface: Surface,
-        job_id: str,
-        input: JobInput,
-        batch: tuple[str, int] | None,
-        tags: tuple[str, ...],
-        *,
-        hidden: bool,
-        retried_from: str | None = None,
-        derived_from: str | None = None,
-    ) -> None:
-        now = self._now()
-        connection.execute(
-            jobs.insert(),
-            {
-                "id": job_id, "tenant": caller.tenant, "surface": surface.value, "hidden": hidden, "tags": [*tags],
-                "batch_id": batch[0] if batch else None, "batch_index": batch[1] if batch else None,
-                "input": asdict(input), "input_asset": input.asset_id, "input_filename": input.filename,
-                "retried_from": retried_from, "derived_from": derived_from, "state": "pending", "sequence": 0,
-                "created_at": now, "updated_at": now,
-            },
-        )  # fmt: skip
-        if input.asset_id:
-            connection.execute(
-                update(assets)
-                .where(assets.c.id.in_(input.asset_ids), assets.c.tenant == caller.tenant)
-                .values(expires_at=None, last_used_at=now)
-            )
 
     def _start(
         self,
@@ -335,50 +313,37 @@ class Jobs:
         weights: tuple[dict[str, float], bool],
         *,
         private: bool,
+        opened: dict[str, Any] | None = None,
     ) -> frozenset[str]:
-        """Write the run, want what is absent, and end it at once when nothing is."""
+        """Write the run, want what is absent, and end it at once when nothing is. `opened` is a job that is new."""
         now, run_id = self._now(), new_id()
         plan = privately(request.plan, run_id) if private else request.plan
-        document = plan_document(plan)
-        _insert_run(
-            connection,
-            caller,
-            job_id,
-            run_id,
-            number,
-            request,
-            plan,
-            weights,
-            private=private,
-            now=now,
-            limit_s=request.timeout_s or self._limits.timeout_s,
-        )
-        enlisted = enlist(
-            connection, self._blobs, tenant=caller.tenant, document=document, run_id=run_id, priority=request.priority,
-            now=now,
-        )  # fmt: skip
-        self._admit(connection, enlisted)
-        run = connection.execute(
-            update(runs)
-            .where(runs.c.id == run_id)
-            .values(cached=not enlisted.needed, joined=enlisted.joined, reused=[*enlisted.reused])
-            .returning(runs)
-        ).one()
-        if enlisted.needed:
-            outcome.set_state(connection, run, "queued", now)
-            if enlisted.at_work:
-                outcome.set_state(connection, run, "running", now, started_at=now)
-        else:
+        found = survey(connection, self._blobs, tenant=caller.tenant, document=plan_document(plan))
+        self._admit(connection, found)
+        if opened is not None:
+            queued = {"state": "queued", "type": request.type, "sequence": 1} if found.needed else {}
+            connection.execute(_OPEN, opened | queued)
+        limit_s = request.timeout_s or self._limits.timeout_s
+        values = _run_values(caller, job_id, run_id, number, request, plan, weights, now=now, limit_s=limit_s)
+        standing = {"cached": not found.needed, "joined": found.joined, "reused": found.reused, "private": private}
+        connection.execute(_RUN, values | standing)
+        enter(connection, found, run_id=run_id, priority=request.priority, now=now)
+        if not found.needed:
+            run = connection.execute(_ONE_RUN, {"run_id": run_id}).one()
             outcome.succeed(connection, self._blobs, run, outcome.stages_of(connection, run_id), now)
-        return enlisted.queues
+            return found.queues
+        outcome.queued(connection, job_id, number, request.type, now, new=opened is not None)
+        if found.at_work:
+            run = connection.execute(_ONE_RUN, {"run_id": run_id}).one()
+            outcome.set_state(connection, run, "running", now, started_at=now)
+        return found.queues
 
-    def _admit(self, connection: Connection, enlisted: Enlisted) -> None:
-        if not enlisted.needed or enlisted.joined:
+    def _admit(self, connection: Connection, found: Survey) -> None:
+        if not found.needed or found.joined:
             return
         self._blobs.check_space()
         check_cap(connection, self._limits.storage_bytes)
-        queued = queued_runs(connection)
-        if queued > self._limits.queue_max:
+        if is_full(connection, self._limits.queue_max):
             raise QueueFullError(
                 f"{self._limits.queue_max} runs are waiting (ORFEAS_QUEUE_MAX). Try again when some have ended.",
                 limit=self._limits.queue_max, retry_after=5,
@@ -394,8 +359,38 @@ class Jobs:
             self._wakeups.wake(queue)
 
 
-def _insert_run(
-    connection: Connection,
+def _job_values(
+    caller: Caller,
+    surface: Surface,
+    job_id: str,
+    input: JobInput,
+    batch: tuple[str, int] | None,
+    tags: tuple[str, ...],
+    *,
+    hidden: bool,
+    now: float,
+    retried_from: str | None = None,
+    derived_from: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "id": job_id, "tenant": caller.tenant, "surface": surface.value, "hidden": hidden, "tags": [*tags],
+        "batch_id": batch[0] if batch else None, "batch_index": batch[1] if batch else None,
+        "input": asdict(input), "input_asset": input.asset_id, "input_filename": input.filename,
+        "retried_from": retried_from, "derived_from": derived_from, "type": None, "state": "pending", "sequence": 0,
+        "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def _keep_inputs(connection: Connection, caller: Caller, input: JobInput, now: float) -> None:
+    if input.asset_id:
+        connection.execute(
+            update(assets)
+            .where(assets.c.id.in_(input.asset_ids), assets.c.tenant == caller.tenant)
+            .values(expires_at=None, last_used_at=now)
+        )
+
+
+def _run_values(
     caller: Caller,
     job_id: str,
     run_id: str,
@@ -404,35 +399,16 @@ def _insert_run(
     plan: Plan,
     weights: tuple[dict[str, float], bool],
     *,
-    private: bool,
     now: float,
     limit_s: float,
-) -> None:
+) -> dict[str, Any]:
     fallbacks = [
         {"codes": sorted(f.codes), "change": f.change, "document": plan_document(f.plan)} for f in plan.fallbacks
     ]
-    same = {
-        name: getattr(request, name)
-        for name in (
-            "type",
-            "request",
-            "engine",
-            "model",
-            "method",
-            "profile",
-            "quality",
-            "settings",
-            "priority",
-            "checks",
-            "monitored",
-        )
-    }
-    connection.execute(
-        runs.insert(),
-        dict(
-            id=run_id, job_id=job_id, number=number, tenant=caller.tenant, fingerprint=plan.fingerprint,
-            outputs=plan_document(plan)["outputs"], fallbacks=fallbacks, weights=weights[0],
-            weights_measured=weights[1], state="queued", cached=False, joined=False, private=private, reused=[],
-            degraded=[], warnings=[*request.warnings], percent=0, created_at=now, deadline=now + limit_s, **same,
-        ),
-    )  # fmt: skip
+    return {
+        "id": run_id, "job_id": job_id, "number": number, "tenant": caller.tenant, "fingerprint": plan.fingerprint,
+        "outputs": plan_document(plan)["outputs"], "fallbacks": fallbacks, "weights": weights[0],
+        "weights_measured": weights[1], "state": "queued", "degraded": [], "warnings": [*request.warnings],
+        "percent": 0, "created_at": now, "deadline": now + limit_s,
+        **{name: getattr(request, name) for name in _ASKED},
+    }  # fmt: skip

@@ -27,6 +27,7 @@ _COUNT_AND_SHOW = _COUNT.values(
     state=case((_NEWER, jobs.c.state), else_=bindparam("state_now")),
     type=case((_NEWER, jobs.c.type), else_=bindparam("type_now")),
 )
+_EVENT = events.insert()
 """Built once, as every step of every job takes the next number."""
 
 
@@ -43,9 +44,23 @@ def emit(
     """Write the job's next event, with rising numbers without gaps, and `shown` of its run unless there is a newer."""
     count = _COUNT_AND_SHOW if shown else _COUNT
     sequence = int(connection.execute(count, {"at": now, "of": job_id, **(shown or {})}).scalar_one())
-    event = {"job_id": job_id, "sequence": sequence, "run": run, "kind": kind, "payload": payload, "created_at": now}
-    connection.execute(events.insert(), event)
+    write_event(connection, job_id, sequence, kind, payload, run=run, now=now)
     return sequence
+
+
+def write_event(
+    connection: Connection,
+    job_id: str,
+    sequence: int,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    run: int | None,
+    now: float,
+) -> None:
+    """Write an event with the number that its job has counted to."""
+    event = {"job_id": job_id, "sequence": sequence, "run": run, "kind": kind, "payload": payload, "created_at": now}
+    connection.execute(_EVENT, event)
 
 
 _INTERESTED = (
@@ -100,6 +115,15 @@ def begin(connection: Connection, stage: AnyRow, now: float) -> set[str]:
     return {run.id for run in told}
 
 
+def queued(connection: Connection, job_id: str, number: int, type: str, now: float, *, new: bool) -> None:
+    """Say that a run waits; a `new` job was written down in this state, with this as its first event."""
+    if new:
+        write_event(connection, job_id, 1, "state", {"state": "queued"}, run=number, now=now)
+    else:
+        shown = {"number": number, "state_now": "queued", "type_now": type}
+        emit(connection, job_id, "state", {"state": "queued"}, run=number, now=now, shown=shown)
+
+
 def set_state(connection: Connection, run: AnyRow, state: str, now: float, **values: Any) -> None:
     """Change a run's state, the job's copy of that of its latest run, and say so."""
     connection.execute(update(runs).where(runs.c.id == run.id).values(state=state, **values))
@@ -111,9 +135,9 @@ def set_state(connection: Connection, run: AnyRow, state: str, now: float, **val
 
 def report_progress(connection: Connection, run: AnyRow, now: float) -> None:
     """Write where the run stands; the percentage never falls."""
-    rows = standing(connection, run.id)
-    percent = max(run.percent, percent_done(rows, run.weights))
-    at_work = next((row for row in rows if row.interest and row.state == "running"), None)
+    planned = [row for row in standing(connection, run.id) if row.interest]
+    percent = max(run.percent, percent_done(planned, run.weights))
+    at_work = next((row for row in planned if row.state == "running"), None)
     if percent != run.percent:
         connection.execute(update(runs).where(runs.c.id == run.id).values(percent=percent))
     emit(

@@ -14,25 +14,21 @@ from orfeas.storage.tables import AnyRow, runs
 ENOUGH_RUNS = 5
 RECENT_RUNS = 20
 DEFAULT_WEIGHT = 10.0
+BEGUN = ("done", "running")
 
 
-def percent_done(rows: Sequence[AnyRow], weights: dict[str, float]) -> int:
+def percent_done(planned: Sequence[AnyRow], weights: dict[str, float]) -> int:
     """Weights of the finished planned stages and the share of the current one, over the sum; below 100."""
-    planned = [row for row in rows if row.interest]
-    total = sum(_weight(row, weights) for row in planned)
-    if total <= 0.0:
+    done = sum(weights.get(row.name, DEFAULT_WEIGHT) * _share(row) for row in planned if row.state in BEGUN)
+    if done <= 0.0:
         return 0
-    done = sum(_weight(row, weights) * _share(row) for row in planned)
+    total = sum(weights.get(row.name, DEFAULT_WEIGHT) for row in planned)
     return min(99, int(100.0 * done / total))
 
 
-def seconds_left(rows: Sequence[AnyRow], weights: dict[str, float]) -> float:
-    """Time left if every stage takes its measured median."""
-    return sum(_weight(row, weights) * (1.0 - _share(row)) for row in rows if row.interest)
-
-
-def _weight(row: AnyRow, weights: dict[str, float]) -> float:
-    return float(weights.get(row.name, DEFAULT_WEIGHT))
+def seconds_left(planned: Sequence[AnyRow], weights: dict[str, float]) -> float:
+    """Time left if every planned stage takes its measured median."""
+    return sum(weights.get(row.name, DEFAULT_WEIGHT) * (1.0 - _share(row)) for row in planned)
 
 
 def _share(row: AnyRow) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from orfeas.storage.tables import jobs, run_stages, runs, stages, workers
 
@@ -23,10 +23,15 @@ class QueueStatus:
     workers: tuple[dict[str, Any], ...]
 
 
-def queued_runs(connection: Connection) -> int:
-    """Runs that wait for work of their own; joined ones never count."""
-    query = select(func.count()).select_from(runs).where(runs.c.state == "queued", runs.c.joined.is_(False))
-    return int(connection.execute(query).scalar_one())
+_QUEUED = (
+    select(runs.c.id).where(runs.c.state == "queued", runs.c.joined.is_(False)).limit(bindparam("most")).subquery()
+)
+_COUNT_QUEUED = select(func.count()).select_from(_QUEUED)
+
+
+def is_full(connection: Connection, queue_max: int) -> bool:
+    """Whether as many runs as may be wait for work of their own; joined ones never count."""
+    return int(connection.execute(_COUNT_QUEUED, {"most": queue_max}).scalar_one()) >= queue_max
 
 
 def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus:

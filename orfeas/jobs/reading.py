@@ -2,66 +2,118 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+import threading
+from bisect import bisect_left
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 
-from sqlalchemy import Connection, bindparam, case, func, null, select
+from sqlalchemy import Connection, Text, bindparam, case, cast, func, select
 
 from orfeas.jobs.progress import percent_done, seconds_left
 from orfeas.jobs.views import JobInput, JobState, JobView, Progress, RunView, Surface
 from orfeas.storage.tables import AnyRow, run_stages, runs, stages
 
 UNFINISHED = ("queued", "running")
+KEPT = 256
+"""Views; one is some ten kilobytes."""
 PENDING = Progress(percent=None)
 STEPS = "num_inference_steps"
 """The parameter of stages that count in steps."""
-_SHOWN = (
-    "id", "number", "type", "fingerprint", "request", "engine", "model", "method", "profile", "quality", "settings",
-    "priority", "created_at", "started_at", "finished_at", "cached", "joined", "private", "result",
-    "error", "percent",
-)  # fmt: skip
+_RUN = tuple(field.name for field in fields(RunView))
 # Built once, and only of what is shown: what else a run keeps is long, and this is read at every look at a job.
 _RUNS = (
-    select(
-        *(runs.c[name] for name in _SHOWN),
-        runs.c.job_id, runs.c.state, runs.c.reused, runs.c.warnings, runs.c.weights, runs.c.weights_measured,
-    )
+    select(*(runs.c[name] for name in _RUN), runs.c.job_id, runs.c.weights, runs.c.weights_measured)
     .where(runs.c.job_id.in_(bindparam("job_ids", expanding=True)))
     .order_by(runs.c.number)
-)  # fmt: skip
-_STAGES = (
+)
+_PLANNED = (
     select(
-        run_stages.c.run_id, run_stages.c.interest, stages.c.id, stages.c.name, stages.c.state, stages.c.fraction,
-        case((stages.c.state == "running", stages.c.parameters), else_=null()).label("parameters"),
+        run_stages.c.run_id, stages.c.id, stages.c.name, stages.c.state, stages.c.fraction,
+        case((stages.c.state == "running", cast(stages.c.parameters, Text))).label("parameters"),
     )
     .join(stages, stages.c.id == run_stages.c.stage_id)
-    .where(run_stages.c.run_id.in_(bindparam("run_ids", expanding=True)))
-    .order_by(run_stages.c.position)
+    .where(run_stages.c.run_id.in_(bindparam("run_ids", expanding=True)), run_stages.c.interest)
+    .order_by(run_stages.c.run_id, run_stages.c.position)
 )  # fmt: skip
-_PLACES = (
-    select(runs.c.id, func.rank().over(order_by=(runs.c.priority, runs.c.created_at)).label("place"))
-    .where(runs.c.state == "queued")
-    .subquery()
+_QUEUED = runs.c.state == "queued"
+_AHEAD = select(
+    select(func.count()).where(_QUEUED, runs.c.priority < bindparam("priority")).scalar_subquery()
+    + select(func.count())
+    .where(_QUEUED, runs.c.priority == bindparam("priority"), runs.c.created_at < bindparam("created_at"))
+    .scalar_subquery()
 )
-_QUEUED = select(_PLACES).where(_PLACES.c.id.in_(bindparam("run_ids", expanding=True)))
+_QUEUE = select(runs.c.priority, runs.c.created_at).where(_QUEUED).order_by(runs.c.priority, runs.c.created_at)
 
 
-def views(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
-    """Jobs with their runs; three statements for all, and one more for each that has joined another."""
+class Views:
+    """Makes views of rows, and keeps those that stay as they are until their job's next event.
+
+    That is the view of a job that waits or has ended. A joined one names whom it has joined, which may end before.
+    """
+
+    def __init__(self, largest: int = KEPT) -> None:
+        self._largest = largest
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, int], JobView] = OrderedDict()
+
+    def of(self, connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
+        """Jobs with their runs; three statements for all, and one more for each that has joined another."""
+        known = self._known(rows)
+        made = {view.id: view for view in _made(connection, [row for row in rows if row.id not in known])}
+        self._keep(made.values())
+        found = known | made
+        waiting = [view.latest for view in found.values() if view.latest and view.latest.state is JobState.QUEUED]
+        places = _places(connection, waiting) if waiting else {}
+        return [_placed(found[row.id], places) for row in rows]
+
+    def _known(self, rows: Sequence[AnyRow]) -> dict[str, JobView]:
+        found = {}
+        with self._lock:
+            for row in rows:
+                if view := self._kept.get((row.id, row.sequence)):
+                    self._kept.move_to_end((row.id, row.sequence))
+                    found[row.id] = view
+        return found
+
+    def _keep(self, made: Iterable[JobView]) -> None:
+        resting = [view for view in made if view.state is not JobState.RUNNING and view.joined_to is None]
+        with self._lock:
+            for view in resting:
+                self._kept[view.id, view.sequence] = view
+            while len(self._kept) > self._largest:
+                self._kept.popitem(last=False)
+
+
+def _placed(view: JobView, places: dict[str, int]) -> JobView:
+    place = places.get(view.latest.id) if view.latest else None
+    return view if place is None else replace(view, queue_position=place)
+
+
+def _places(connection: Connection, waiting: list[RunView]) -> dict[str, int]:
+    """Places in the queue: one is counted on the index, for several it is read once."""
+    if len(waiting) == 1:
+        run = waiting[0]
+        ahead = connection.execute(_AHEAD, {"priority": run.priority, "created_at": run.created_at}).scalar_one()
+        return {run.id: ahead + 1}
+    queue = connection.execute(_QUEUE).all()
+    return {run.id: bisect_left(queue, (run.priority, run.created_at)) + 1 for run in waiting}
+
+
+def _made(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
+    """Views without a place in the queue."""
+    if not rows:
+        return []
     by_job: dict[str, list[AnyRow]] = defaultdict(list)
-    ids = [row.id for row in rows]
-    if ids:
-        for run in connection.execute(_RUNS, {"job_ids": ids}):
-            by_job[run.job_id].append(run)
-    latest = [by_job[row.id][-1] for row in rows if by_job[row.id]]
+    for run in connection.execute(_RUNS, {"job_ids": [row.id for row in rows]}).all():
+        by_job[run.job_id].append(run)
+    latest = [by_job[row.id][-1] for row in rows if row.id in by_job]
     planned: dict[str, list[AnyRow]] = defaultdict(list)
     if at_work := [run.id for run in latest if run.state in UNFINISHED]:
-        for stage in connection.execute(_STAGES, {"run_ids": at_work}):
+        for stage in connection.execute(_PLANNED, {"run_ids": at_work}).all():
             planned[stage.run_id].append(stage)
-    places: dict[str, int] = {}
-    if queued := [run.id for run in latest if run.state == "queued"]:
-        places = {row.id: int(row.place) for row in connection.execute(_QUEUED, {"run_ids": queued})}
-    return [_view(connection, row, by_job[row.id], planned, places) for row in rows]
+    return [_view(connection, row, by_job.get(row.id, []), planned) for row in rows]
 
 
 def _view(
@@ -69,10 +121,9 @@ def _view(
     job: AnyRow,
     its_runs: list[AnyRow],
     planned: dict[str, list[AnyRow]],
-    places: dict[str, int],
 ) -> JobView:
     latest = its_runs[-1] if its_runs else None
-    rows = planned.get(latest.id, []) if latest is not None else []
+    steps = planned[latest.id] if latest is not None and latest.id in planned else []
     return JobView(
         id=job.id,
         tenant=job.tenant,
@@ -88,34 +139,35 @@ def _view(
         updated_at=job.updated_at,
         sequence=job.sequence,
         runs=tuple(_run_view(run) for run in its_runs),
-        progress=_progress(latest, rows),
-        queue_position=places.get(latest.id) if latest is not None else None,
-        eta_seconds=_eta(latest, rows),
-        joined_to=_joined_to(connection, latest, rows),
+        progress=_progress(latest, steps),
+        queue_position=None,
+        eta_seconds=_eta(latest, steps),
+        joined_to=_joined_to(connection, latest, steps),
     )
 
 
 def _run_view(run: AnyRow) -> RunView:
+    shown = dict(zip(_RUN, run, strict=False))
     return RunView(
-        state=JobState(run.state),
-        reused=tuple(run.reused),
-        warnings=tuple(run.warnings),
-        **{name: getattr(run, name) for name in _SHOWN},
+        **shown | {"state": JobState(run.state), "reused": tuple(run.reused), "warnings": tuple(run.warnings)}
     )
 
 
-def _progress(run: AnyRow | None, rows: Iterable[AnyRow]) -> Progress:
+def _progress(run: AnyRow | None, planned: Sequence[AnyRow]) -> Progress:
     if run is None:
         return PENDING
-    planned = [row for row in rows if row.interest]
     if not planned:
         return Progress(percent=run.percent)
-    at_work = [row for row in planned if row.state == "running"]
-    shown = at_work[0] if at_work else next((row for row in planned if row.state != "done"), planned[-1])
+    states = [stage.state for stage in planned]
+    at_work = "running" in states
+    place = (
+        states.index("running") if at_work else next((n for n, s in enumerate(states) if s != "done"), len(states) - 1)
+    )
+    shown = planned[place]
     return Progress(
         percent=max(run.percent, percent_done(planned, run.weights)),
         stage=shown.name,
-        stage_index=planned.index(shown) + 1,
+        stage_index=place + 1,
         stage_count=len(planned),
         **_steps(shown),
         message=(f"{shown.name}: {round(100 * shown.fraction)} %" if at_work else f"waiting for {shown.name}"),
@@ -124,24 +176,24 @@ def _progress(run: AnyRow | None, rows: Iterable[AnyRow]) -> Progress:
 
 def _steps(shown: AnyRow) -> dict[str, int]:
     """Which of its steps a stage has done, where it counts in steps: its share is that of its steps."""
-    steps = (shown.parameters or {}).get(STEPS)
+    steps = json.loads(shown.parameters).get(STEPS) if shown.parameters else None
     if not steps:
         return {}
     return {"step": round(shown.fraction * steps), "steps": steps}
 
 
-def _eta(run: AnyRow | None, rows: Sequence[AnyRow]) -> float | None:
+def _eta(run: AnyRow | None, planned: Sequence[AnyRow]) -> float | None:
     """Only from measured runs, and only once the work has begun."""
     if run is None or run.state != "running" or not run.weights_measured:
         return None
-    return round(seconds_left(rows, run.weights), 3)
+    return round(seconds_left(planned, run.weights), 3)
 
 
-def _joined_to(connection: Connection, run: AnyRow | None, rows: Sequence[AnyRow]) -> str | None:
+def _joined_to(connection: Connection, run: AnyRow | None, planned: Sequence[AnyRow]) -> str | None:
     """The job of the oldest run that shares the last unfinished stage."""
     if run is None or not run.joined:
         return None
-    unfinished = [row.id for row in rows if row.interest and row.state != "done"]
+    unfinished = [stage.id for stage in planned if stage.state != "done"]
     if not unfinished:
         return None
     return connection.execute(
