@@ -11,8 +11,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
 from orfeas.config import MEGABYTE, Config
-from orfeas.jobs.enlist import UNFINISHED, upsert
-from orfeas.storage.tables import AnyRow, assets, counters, run_stages, runs, settings, stages
+from orfeas.jobs.enlist import UNFINISHED
+from orfeas.storage.statements import keep_setting, setting
+from orfeas.storage.tables import AnyRow, assets, counters, run_stages, runs, stages
 
 TierName = Literal["stages", "latents"]
 TIERS: tuple[TierName, ...] = ("stages", "latents")
@@ -65,8 +66,7 @@ class Entry:
 
 def limits_of(connection: Connection, config: Config, tier: TierName) -> TierLimits:
     """A tier's limits: as set over the API, else as configured."""
-    stored = connection.execute(select(settings.c.value).where(settings.c.key == f"cache.{tier}")).scalar()
-    return replace(configured(config, tier), **(stored or {}))
+    return replace(configured(config, tier), **(setting(connection, f"cache.{tier}") or {}))
 
 
 def configured(config: Config, tier: TierName) -> TierLimits:
@@ -79,16 +79,13 @@ def configured(config: Config, tier: TierName) -> TierLimits:
 def change_limits(connection: Connection, tier: TierName, changes: dict[str, Any]) -> None:
     """Keep changed limits; others stay as they are."""
     key = f"cache.{tier}"
-    stored = connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar() or {}
-    value = {**stored, **{name: changes[name] for name in LIMITS if name in changes}}
-    insert = upsert(connection, settings).values(key=key, value=value)
-    connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    stored = setting(connection, key) or {}
+    keep_setting(connection, key, stored | {name: changes[name] for name in LIMITS if name in changes})
 
 
 def is_shared(connection: Connection, default: bool) -> bool:
     """Whether runs share finished stages at all (tier `stages` enabled)."""
-    stored = connection.execute(select(settings.c.value).where(settings.c.key == "cache.stages")).scalar() or {}
-    return bool(stored.get("enabled", default))
+    return bool((setting(connection, "cache.stages") or {}).get("enabled", default))
 
 
 def tier_of(connection: Connection, config: Config, tenant: str, tier: TierName) -> Tier:

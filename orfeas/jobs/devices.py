@@ -10,14 +10,13 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from orfeas.config import Config
-from orfeas.jobs.enlist import upsert
 from orfeas.storage.database import Database
-from orfeas.storage.tables import settings, workers
+from orfeas.storage.statements import keep_setting, setting
+from orfeas.storage.tables import workers
 
 KEY = "devices"
 PROBE_S = 120.0
@@ -99,15 +98,12 @@ def remember(database: Database, discovery: Discovery) -> None:
     """Keep what was found, for the web process and over restarts."""
     value = {"devices": [asdict(facts) for facts in discovery.devices], "reason": discovery.reason}
     with database.transaction() as connection:
-        insert = upsert(connection, settings).values(key=KEY, value=value)
-        connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+        keep_setting(connection, KEY, value)
 
 
 def remembered(connection: Connection) -> Discovery | None:
     """What was found last; None where nobody has looked yet."""
-    value: dict[str, Any] | None = connection.execute(
-        select(settings.c.value).where(settings.c.key == KEY)
-    ).scalar_one_or_none()
+    value = setting(connection, KEY)
     if value is None:
         return None
     return Discovery(tuple(DeviceFacts(**facts) for facts in value["devices"]), value["reason"])
@@ -127,9 +123,12 @@ def _last_line(error: Exception) -> str:
     return str(said).strip().splitlines()[-1][:200] if str(said).strip() else type(error).__name__
 
 
+_GPU_WORKERS = select(workers.c.state, workers.c.report).where(workers.c.queue == "gpu")
+
+
 def failure(connection: Connection) -> str | None:
     """What keeps every gpu worker that is there from working; None while one works or starts, or none is there."""
-    rows = connection.execute(select(workers.c.state, workers.c.report).where(workers.c.queue == "gpu")).all()
+    rows = connection.execute(_GPU_WORKERS).all()
     if not rows or any(row.state != "failed" for row in rows):
         return None
     return str((rows[0].report or {}).get("error", "its process ends at once"))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, case, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
 from orfeas.storage.blobs import Storage
+from orfeas.storage.statements import upsert_of
 from orfeas.storage.tables import AnyRow, counters, run_stages, runs, stage_inputs, stages
 
 UNFINISHED = ("queued", "running")
@@ -67,18 +67,9 @@ class Survey:
         return node["fingerprint"] in self.missing
 
 
-def upsert(connection: Connection, table: Table) -> Any:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return _upsert(connection.dialect.name, table)
-
-
-def _upsert(dialect: str, table: Table) -> Any:
-    return {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
-
-
 @cache
 def _adding(dialect: str) -> Any:
-    insert = _upsert(dialect, counters)
+    insert = upsert_of(dialect, counters)
     return insert.on_conflict_do_update(
         index_elements=["name"], set_={"value": counters.c.value + insert.excluded.value}
     )
@@ -86,7 +77,7 @@ def _adding(dialect: str) -> Any:
 
 @cache
 def _edges(dialect: str) -> Any:
-    return _upsert(dialect, stage_inputs).on_conflict_do_nothing()
+    return upsert_of(dialect, stage_inputs).on_conflict_do_nothing()
 
 
 def count(connection: Connection, name: str, amount: int = 1) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, null, select, update
 
 from orfeas.errors import DiskFullError, JobNotFoundError
-from orfeas.jobs.enlist import upsert
 from orfeas.jobs.paging import after, cursor_of, in_order
 from orfeas.jobs.views import Page
+from orfeas.storage.statements import upsert
 from orfeas.storage.tables import AnyRow, assets, job_assets, jobs, runs, stages
 
 UNUSED_UPLOAD_S = 24 * 3600.0
@@ -81,9 +81,12 @@ def keep_upload(
     return False
 
 
+_ONE = select(assets).where(assets.c.tenant == bindparam("tenant"), assets.c.id == bindparam("asset_id"))
+
+
 def find(connection: Connection, tenant: str, asset_id: str, *, references: bool = True) -> Asset | None:
     """One asset of a tenant; without `references` its users are not looked up."""
-    row = connection.execute(select(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id)).one_or_none()
+    row = connection.execute(_ONE, {"tenant": tenant, "asset_id": asset_id}).one_or_none()
     if row is None:
         return None
     return _assets(connection, tenant, [row])[0] if references else _asset(row, ())

@@ -8,8 +8,8 @@ import socket
 import time
 from typing import Any
 
-from orfeas.jobs.enlist import upsert
 from orfeas.storage.database import UNAVAILABLE, Database
+from orfeas.storage.statements import upsert
 from orfeas.storage.tables import workers
 
 BEAT_EVERY_S = 5.0

@@ -36,6 +36,12 @@ _ASKED = (
 )  # fmt: skip
 _OPEN, _RUN = jobs.insert(), runs.insert()
 _ONE_RUN = select(runs).where(runs.c.id == bindparam("run_id"))
+_LATEST = (
+    select(runs.c.number, runs.c.fingerprint, runs.c.state)
+    .where(runs.c.job_id == bindparam("job_id"))
+    .order_by(runs.c.number.desc())
+    .limit(1)
+)
 _OF_TENANT = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 
 
@@ -145,12 +151,7 @@ class Jobs:
         weights = self._weights(request)
         with self._database.transaction() as connection:
             job_id = self._row(connection, caller, job_id).id
-            latest = connection.execute(
-                select(runs.c.number, runs.c.fingerprint, runs.c.state)
-                .where(runs.c.job_id == job_id)
-                .order_by(runs.c.number.desc())
-                .limit(1)
-            ).one_or_none()
+            latest = connection.execute(_LATEST, {"job_id": job_id}).one_or_none()
             private = private or not is_shared(connection, self._limits.cache)
             same = latest is not None and latest.fingerprint == request.plan.fingerprint
             joined = latest is not None and same and not private and latest.state in UNFINISHED

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, null, update
 
-from orfeas.jobs.enlist import upsert
+from orfeas.storage.statements import upsert
 from orfeas.storage.tables import AnyRow, assets, job_assets
 
 SHOWN_S = 24 * 3600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
 from orfeas.storage.tables import jobs, run_stages, runs, stages, workers
 
@@ -23,15 +23,13 @@ class QueueStatus:
     workers: tuple[dict[str, Any], ...]
 
 
-_QUEUED = (
-    select(runs.c.id).where(runs.c.state == "queued", runs.c.joined.is_(False)).limit(bindparam("most")).subquery()
-)
-_COUNT_QUEUED = select(func.count()).select_from(_QUEUED)
+_COUNT_QUEUED = select(func.count()).select_from(runs).where(runs.c.state == "queued")
+_COUNT_WAITING = _COUNT_QUEUED.where(runs.c.joined.is_(False))
 
 
 def is_full(connection: Connection, queue_max: int) -> bool:
-    """Whether as many runs as may be wait for work of their own; joined ones never count."""
-    return int(connection.execute(_COUNT_QUEUED, {"most": queue_max}).scalar_one()) >= queue_max
+    """Whether as many runs as may be wait for work of their own; joined ones, which no index tells, never count."""
+    return all(connection.execute(number).scalar_one() >= queue_max for number in (_COUNT_QUEUED, _COUNT_WAITING))
 
 
 def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus:

@@ -97,7 +97,7 @@ def _places(connection: Connection, waiting: list[RunView]) -> dict[str, int]:
         run = waiting[0]
         ahead = connection.execute(_AHEAD, {"priority": run.priority, "created_at": run.created_at}).scalar_one()
         return {run.id: ahead + 1}
-    queue = connection.execute(_QUEUE).all()
+    queue = [tuple(row) for row in connection.execute(_QUEUE).all()]
     return {run.id: bisect_left(queue, (run.priority, run.created_at)) + 1 for run in waiting}
 
 

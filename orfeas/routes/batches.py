@@ -17,6 +17,7 @@ from orfeas.routes.generation.v1 import PROBLEMS, images_of
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.problems import problems
 from orfeas.routes.schemas.batches import BatchDocumentSchema, BatchSchema
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.generation import GenerationSchema, v1_options
 from orfeas.services.batches import Batch, BatchItem, Item
 
@@ -93,7 +94,7 @@ def _answer(batch: Batch, status: int) -> Response:
         "counts": counts,
         "links": {"self": here, "cancel": f"{here}/cancel", "jobs": f"/api/v1/jobs?batch={batch.id}"},
     }
-    response = jsonify(BatchDocumentSchema().dump(document))
+    response = jsonify(dumped(BatchDocumentSchema, document))
     response.status_code = status
     return response
 

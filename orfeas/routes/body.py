@@ -60,12 +60,13 @@ def query_args(blp: Any, schema: type[Schema]) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         documented = blp.doc(parameters=[{"in": "query", "schema": schema}])(view)
+        reader = schema()
 
         @functools.wraps(documented)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             given = {name: values if len(values) > 1 else values[0] for name, values in request.args.lists()}
             known = {name: value for name, value in given.items() if name not in COMMON_QUERY}
-            return documented(*args, load(schema(), known, v1=is_v1(request.path)), **kwargs)
+            return documented(*args, load(reader, known, v1=is_v1(request.path)), **kwargs)
 
         return wrapper  # type: ignore[return-value]
 
@@ -136,13 +137,14 @@ def _body(
     content = documented_content(schema, files, json_too=json_too)
 
     def decorate(view: View) -> View:
-        needed = bool(files) or any(field.required for field in schema().fields.values())
+        reader = schema()
+        needed = bool(files) or any(field.required for field in reader.fields.values())
         documented = blp.doc(requestBody={"content": content, "required": needed})(view)
 
         @functools.wraps(documented)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             read = _read_v1 if v1 else _read_compatible
-            return documented(*args, read(schema(), files), **kwargs)
+            return documented(*args, read(reader, files), **kwargs)
 
         return wrapper  # type: ignore[return-value]
 

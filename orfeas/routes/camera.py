@@ -27,6 +27,7 @@ from orfeas.routes.schemas.camera import (
     configuration,
     saved_document,
 )
+from orfeas.routes.schemas.common import dumped
 
 PRESETS = "/api/camera/presets"
 VIEW = {"position": [0, 5, 10], "target": [0, 0, 0], "fov": 50.0, "projection": "perspective"}
@@ -63,14 +64,15 @@ def presets(query: dict[str, Any]) -> Response:
     views = cameras.scaled_presets(query["distance"])
     saved = [saved_document(found) for found in services().camera.saved(caller())]
     return jsonify(
-        CameraPresetsSchema().dump(
+        dumped(
+            CameraPresetsSchema,
             {
                 "success": True,
                 "presets": [*views],
                 "configurations": {name: configuration(seen) for name, seen in views.items()},
                 "default_distance": CAMERA_DISTANCE,
                 "saved": saved,
-            }
+            },
         )
     )
 

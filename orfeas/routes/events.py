@@ -29,7 +29,7 @@ from orfeas.jobs.views import JobState, JobView
 from orfeas.routes.context import caller, services
 from orfeas.routes.generation.batches import counts
 from orfeas.routes.headers import SECURITY, host_is_known
-from orfeas.routes.schemas.common import rfc3339
+from orfeas.routes.schemas.common import dumped, rfc3339
 from orfeas.routes.schemas.generation import JobRecordSchema
 from orfeas.routes.schemas.jobs import job_document
 from orfeas.services import Services
@@ -258,7 +258,7 @@ def _batch(found: Services, batch_id: str) -> dict[str, Any]:
 
 
 def _record(job: JobView) -> dict[str, Any]:
-    return dict(JobRecordSchema().dump(record(job)))
+    return dumped(JobRecordSchema, record(job))
 
 
 def _ended(job: JobView) -> tuple[str, dict[str, Any]] | None:

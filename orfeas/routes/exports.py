@@ -14,6 +14,7 @@ from orfeas.routes.examples import MODEL_ASSET_ID, example
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.jobs import created
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.exports import ExportFormatsSchema, ExportSchema
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.sources import SOURCE_PROBLEMS, input_of
@@ -38,7 +39,7 @@ FORMATS = {
 @example(response=FORMATS)
 def formats() -> Response:
     """List every format, what it carries, and why one cannot be written here."""
-    return jsonify(ExportFormatsSchema().dump({"items": services().exports.formats(caller())}))
+    return jsonify(dumped(ExportFormatsSchema, {"items": services().exports.formats(caller())}))
 
 
 @blp.post(EXPORTS)

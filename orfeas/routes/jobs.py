@@ -16,7 +16,7 @@ from orfeas.routes.examples import JOB_ID, RUNNING_JOB_ID, example
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.paging import NEWEST_FIRST, page_response
 from orfeas.routes.problems import problems
-from orfeas.routes.schemas.common import rfc3339
+from orfeas.routes.schemas.common import dumped, rfc3339
 from orfeas.routes.schemas.jobs import (
     JOBS,
     DeriveSchema,
@@ -175,7 +175,7 @@ def manifest(job_id: str) -> Response:
 def queue() -> Response:
     """Tell what waits and who works."""
     found = services().jobs.queue(caller())
-    return jsonify(QueueSchema().dump(found))
+    return jsonify(dumped(QueueSchema, found))
 
 
 def created(job: JobView) -> Response:

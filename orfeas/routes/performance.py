@@ -13,6 +13,7 @@ from orfeas.routes.body import compatible_body, warn
 from orfeas.routes.context import caller, services
 from orfeas.routes.examples import example
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.performance import (
     ConfiguredSchema,
     ConfigureSchema,
@@ -50,7 +51,7 @@ blp = Blueprint("performance", __name__, description="What runs took, and the pr
 )  # fmt: skip
 def summary() -> Response:
     """Read durations of the last finished runs and of their stages."""
-    return jsonify(SummarySchema().dump(services().performance.summary()))
+    return jsonify(dumped(SummarySchema, services().performance.summary()))
 
 
 @blp.get("/api/performance/recommendations")
@@ -72,7 +73,7 @@ def recommendations() -> Response:
     """Read advice derived from measured runs, the cache, the queue and the devices."""
     details = services().performance.recommendations(caller())
     answer = {"recommendations": [found["message"] for found in details], "details": details}
-    return jsonify(RecommendationsSchema().dump(answer))
+    return jsonify(dumped(RecommendationsSchema, answer))
 
 
 @blp.get(f"{ULTRA}/status")
@@ -80,7 +81,7 @@ def recommendations() -> Response:
 @example(response=samples.STATUS)
 def status() -> Response:
     """Read the profile in force and what was measured of it."""
-    return jsonify(UltraStatusSchema().dump(services().performance.status(caller())))
+    return jsonify(dumped(UltraStatusSchema, services().performance.status(caller())))
 
 
 @blp.get(f"{ULTRA}/config")
@@ -95,7 +96,7 @@ def config() -> Response:
         "optimization_engines": [*ENGINES],
         "current_mode": found["optimization_mode"],
     }
-    return jsonify(UltraConfigSchema().dump(answer))
+    return jsonify(dumped(UltraConfigSchema, answer))
 
 
 @blp.post(f"{ULTRA}/config")
@@ -123,7 +124,7 @@ def configure(params: dict[str, Any]) -> Response:
         "updated_configuration": services().performance.configuration(caller()),
         "message": f"The profile {changed.profile} is {when}.",
     }
-    return jsonify(ConfiguredSchema().dump(answer))
+    return jsonify(dumped(ConfiguredSchema, answer))
 
 
 @blp.post(f"{ULTRA}/enable")
@@ -148,7 +149,7 @@ def enable(params: dict[str, Any]) -> Response:
         },
         "message": f"Compatible requests get the profile {level} from now on.",
     }
-    return jsonify(UltraEnabledSchema().dump(answer))
+    return jsonify(dumped(UltraEnabledSchema, answer))
 
 
 @blp.post(f"{ULTRA}/disable")
@@ -165,4 +166,4 @@ def disable(params: dict[str, Any]) -> Response:
         "result": {"enabled": False, "optimization_level": "disabled", "message": DISABLED},
         "message": DISABLED,
     }
-    return jsonify(UltraDisabledSchema().dump(answer))
+    return jsonify(dumped(UltraDisabledSchema, answer))

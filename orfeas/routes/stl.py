@@ -18,6 +18,7 @@ from orfeas.routes.conditional import send_blob
 from orfeas.routes.context import caller, services
 from orfeas.routes.examples import MESH, example
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.stl import (
     DEFAULT_REDUCTION,
     StlAnalysisSchema,
@@ -149,7 +150,7 @@ def _require_success(job: JobView, run: RunView) -> None:
 
 
 def _started(job: JobView) -> Response:
-    response = jsonify(StlStartedSchema().dump({"job_id": job.id, "status": "processing"}))
+    response = jsonify(dumped(StlStartedSchema, {"job_id": job.id, "status": "processing"}))
     response.status_code = 202
     response.headers["Location"] = f"/api/job-status/{job.id}"
     return response

@@ -57,6 +57,9 @@ class Database:
         self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         file = make_url(url).database if self.is_sqlite else None
         self._turns = Turns(Path(f"{file}-turn")) if file and file != ":memory:" else None
+        # SQLite lets go of the interpreter at each row: among many threads at work each row would wait for a turn,
+        # and most of the time be spent in changing turns. So the threads of a process use the file one at a time.
+        self._alone: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
         self._reader = self._engine.execution_options(
             **{"read_only_snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         )
@@ -73,7 +76,7 @@ class Database:
             The turn did not come in time, or the server is away.
         """
         turn: AbstractContextManager[None] = self._turns.taken() if self._turns else nullcontext()
-        with _named(), turn, self._engine.begin() as connection:
+        with _named(), turn, self._alone, self._engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(TAKE_TURNS)
             yield connection
@@ -81,7 +84,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent look without a write lock; raises as a transaction does."""
-        with _named(), self._reader.begin() as connection:
+        with _named(), self._alone, self._reader.begin() as connection:
             yield connection
 
     def dispose(self) -> None:

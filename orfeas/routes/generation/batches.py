@@ -17,6 +17,7 @@ from orfeas.routes.generation import samples
 from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.generation.views import GENERATE_PROBLEMS, require_job_id
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.generation import (
     BatchGenerateSchema,
     BatchStartedSchema,
@@ -57,7 +58,7 @@ def batch_status(batch_id: str) -> Response:
         "progress": batch.percent,
         "jobs": [_job(item) for item in batch.items],
     }
-    return jsonify(BatchStatusSchema().dump(answer))
+    return jsonify(dumped(BatchStatusSchema, answer))
 
 
 def _of_files(options: Options, parts: list[FileStorage]) -> Response:
@@ -79,7 +80,7 @@ def _of_files(options: Options, parts: list[FileStorage]) -> Response:
         "estimated_time_seconds": services().batches.seconds(caller(), batch),
         "message": f"{accepted} of {len(batch.items)} images were accepted.",
     }
-    return jsonify(BatchStartedSchema().dump(answer))
+    return jsonify(dumped(BatchStartedSchema, answer))
 
 
 def _of_jobs(options: Options, params: dict[str, Any]) -> Response:
@@ -95,7 +96,7 @@ def _of_jobs(options: Options, params: dict[str, Any]) -> Response:
         for warning in item.run.warnings if item.run else ():
             warn(warning)
     answer = {"batch_id": batch.id, "job_count": len(batch.items), "job_ids": job_ids, "status": "queued"}
-    response = jsonify(BatchStartedSchema().dump(answer))
+    response = jsonify(dumped(BatchStartedSchema, answer))
     response.status_code = 202
     response.headers["Location"] = f"/api/batch-status/{batch.id}"
     return response

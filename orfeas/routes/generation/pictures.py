@@ -15,6 +15,7 @@ from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.jobs import created
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.generation import ImagesSchema, PictureStartedSchema, TextToImageSchema, picture_options
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.waiting import finish, wait_seconds, waits
@@ -45,7 +46,7 @@ def text_to_image(params: dict[str, Any]) -> Response:
         "engine": run.engine,
         **({"cached": True} if run.cached else {}),
     }
-    return jsonify(PictureStartedSchema().dump(answer))
+    return jsonify(dumped(PictureStartedSchema, answer))
 
 
 @blp.post("/api/v1/images")

@@ -17,6 +17,7 @@ from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.idempotency import idempotent
 from orfeas.routes.jobs import created
 from orfeas.routes.problems import problems
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.generation import EstimateSchema, GenerationSchema, v1_options
 from orfeas.routes.schemas.jobs import JobSchema
 from orfeas.routes.sources import stored
@@ -60,7 +61,7 @@ def estimate_generation(params: dict[str, Any]) -> Response:
     options = v1_options(params)
     services().generation.check(caller(), options, Surface.V1)
     images = images_of(params, params["files"])
-    return jsonify(EstimateSchema().dump(services().generation.estimate(caller(), options, images)))
+    return jsonify(dumped(EstimateSchema, services().generation.estimate(caller(), options, images)))
 
 
 def images_of(params: dict[str, Any], parts: dict[str, Any]) -> dict[str, Asset]:

@@ -19,6 +19,7 @@ from orfeas.routes.generation import samples
 from orfeas.routes.generation.blueprint import blp
 from orfeas.routes.problems import problems
 from orfeas.routes.response_headers import canonical
+from orfeas.routes.schemas.common import dumped
 from orfeas.routes.schemas.generation import (
     FormatsSchema,
     GenerateFromImageSchema,
@@ -104,7 +105,7 @@ def ultra_generate_3d(params: dict[str, Any]) -> Response:
     run = started.job.latest
     assert run is not None
     shown = services().performance.asked(run)
-    return jsonify(UltraStartedSchema().dump({**_answer(started), "ultra_performance": shown}))
+    return jsonify(dumped(UltraStartedSchema, {**_answer(started), "ultra_performance": shown}))
 
 
 @blp.get("/api/job-status/<job_id>")
@@ -118,7 +119,7 @@ def job_status(job_id: str) -> Response:
     job = finish(caller(), services().generation.job(caller(), job_id), wait_seconds())
     made = services().performance.made(job.latest) if job.latest else None
     found = record(job) | ({"ultra_performance": made} if made else {})
-    answer = jsonify(JobRecordSchema().dump(found))
+    answer = jsonify(dumped(JobRecordSchema, found))
     seconds = retry_after_s(job)
     if seconds is not None and job.state is not JobState.PENDING:
         answer.headers["Retry-After"] = str(seconds)
@@ -154,7 +155,7 @@ def require_job_id(given: str | None, pointer: str = "/job_id") -> str:
 def _uploaded(part: FileStorage | None) -> Response:
     chosen = require_file(part)
     upload = services().generation.upload(caller(), chosen.stream, chosen.filename or "")
-    return jsonify(UploadedSchema().dump(_upload_answer(upload)))
+    return jsonify(dumped(UploadedSchema, _upload_answer(upload)))
 
 
 def _upload_answer(upload: Upload) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def _upload_answer(upload: Upload) -> dict[str, Any]:
 
 
 def _generated(params: dict[str, Any]) -> Response:
-    return jsonify(GenerationStartedSchema().dump(_answer(_start(params))))
+    return jsonify(dumped(GenerationStartedSchema, _answer(_start(params))))
 
 
 def _start(params: dict[str, Any]) -> Started:

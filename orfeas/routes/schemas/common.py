@@ -5,9 +5,20 @@ from __future__ import annotations
 import math
 import unicodedata
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+
+@cache
+def _schema(schema: type[Schema]) -> Schema:
+    return schema()
+
+
+def dumped(schema: type[Schema], value: Any) -> dict[str, Any]:
+    """What a schema shows of a value. To make one copies all its fields, so each is made once."""
+    return dict(_schema(schema).dump(value))
 
 
 def rfc3339(epoch_s: float | None) -> str | None:
@@ -15,8 +26,8 @@ def rfc3339(epoch_s: float | None) -> str | None:
     if epoch_s is None:
         return None
     milliseconds = round(epoch_s * 1000.0)
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 class Timestamp(fields.String):

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from orfeas.domain.models import Capabilities, Licence
-from orfeas.routes.schemas.common import Flag, Text, Timestamp, Word, rfc3339
+from orfeas.routes.schemas.common import Flag, Text, Timestamp, Word, dumped, rfc3339
 from orfeas.services.devices import MEGABYTE
 from orfeas.services.models import Acknowledgement, Model, State
 from orfeas.services.models.commands import IDLE, MEMORY, NOW, SCOPES, CacheStatus
@@ -175,7 +175,7 @@ def model_document(model: Model) -> dict[str, Any]:
     return {
         **{name: getattr(model, name) for name in same},
         "state": model.state.value,
-        "files": [ModelFileSchema().dump(file) for file in model.files],
+        "files": [dumped(ModelFileSchema, file) for file in model.files],
         "vram_mb": {"value": None, "basis": None},
         "capabilities": capabilities_document(model.capabilities),
         "licence": _licence(model.licence, model.acknowledgement),

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, pre_load, validate
 from orfeas.domain.layout import STRATEGIES
 from orfeas.domain.presets import LIGHTING, MATERIALS
 from orfeas.routes.schemas.camera import CameraSchema
-from orfeas.routes.schemas.common import Flag, Number, SourceSchema, Text, Timestamp, Word
+from orfeas.routes.schemas.common import Flag, Number, SourceSchema, Text, Timestamp, Word, dumped
 from orfeas.services.scenes import FORMATS, Scene, SceneObject
 
 FARTHEST_MM = 100_000.0
@@ -152,7 +152,8 @@ def scene_document(scene: Scene) -> dict[str, Any]:
     around = scene.bounds
     url = f"{SCENES}/{scene.id}"
     return dict(
-        SceneSchema().dump(
+        dumped(
+            SceneSchema,
             {
                 "id": scene.id,
                 "name": scene.name,
@@ -168,7 +169,7 @@ def scene_document(scene: Scene) -> dict[str, Any]:
                     "layout": f"{url}/layout",
                     "export": f"{url}/export",
                 },
-            }
+            },
         )
     )
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Float, case, cast, func, select
 
 from orfeas.domain.agents.roster import AGENTS, Standing
 from orfeas.domain.caller import Caller
-from orfeas.jobs.enlist import UNFINISHED, upsert
+from orfeas.jobs.enlist import UNFINISHED
 from orfeas.storage.database import Database
+from orfeas.storage.statements import upsert
 from orfeas.storage.tables import agent_messages, jobs, workers
 
 TASK, RESULT = "task", "result"

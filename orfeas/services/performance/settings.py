@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from orfeas.config import Config
 from orfeas.domain.profiles import STANDARD
-from orfeas.jobs.enlist import upsert
-from orfeas.storage.tables import settings
+from orfeas.storage.statements import keep_setting, setting
 
 KEY = "performance"
 SPEED, ACCURACY, SECURITY = "speed", "accuracy", "security"
@@ -45,7 +44,7 @@ class PerformanceSettings:
 
 def read(connection: Connection, config: Config) -> PerformanceSettings:
     """What was set last, else what the server starts with (`ORFEAS_PROFILE`)."""
-    value = connection.execute(select(settings.c.value).where(settings.c.key == KEY)).scalar_one_or_none()
+    value = setting(connection, KEY)
     if value is not None:
         return PerformanceSettings(**{**value, "engines": tuple(value["engines"])})
     if config.profile == STANDARD:
@@ -56,5 +55,4 @@ def read(connection: Connection, config: Config) -> PerformanceSettings:
 def write(connection: Connection, chosen: PerformanceSettings) -> None:
     """Keep the settings."""
     value = {**asdict(chosen), "engines": list(chosen.engines)}
-    insert = upsert(connection, settings).values(key=KEY, value=value)
-    connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+    keep_setting(connection, KEY, value)
