@@ -60,6 +60,7 @@ class Database:
         # SQLite lets go of the interpreter at each row: among many threads at work each row would wait for a turn,
         # and most of the time be spent in changing turns. So the threads of a process use the file one at a time.
         self._alone: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
+        self._looks = threading.local()
         self._reader = self._engine.execution_options(
             **{"read_only_snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         )
@@ -75,6 +76,8 @@ class Database:
         DatabaseUnavailableError
             The turn did not come in time, or the server is away.
         """
+        if getattr(self._looks, "connection", None) is not None:
+            raise RuntimeError("A transaction within a look would wait for itself.")
         turn: AbstractContextManager[None] = self._turns.taken() if self._turns else nullcontext()
         with _named(), turn, self._alone, self._engine.begin() as connection:
             if not self.is_sqlite:
@@ -83,9 +86,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent look without a write lock; raises as a transaction does."""
+        """A consistent look without a write lock; raises as a transaction does. A look within a look sees the same."""
+        looking: Connection | None = getattr(self._looks, "connection", None)
+        if looking is not None:
+            yield looking
+            return
         with _named(), self._alone, self._reader.begin() as connection:
-            yield connection
+            self._looks.connection = connection
+            try:
+                yield connection
+            finally:
+                self._looks.connection = None
 
     def dispose(self) -> None:
         """Close all connections."""

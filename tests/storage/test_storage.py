@@ -219,3 +219,38 @@ def test_every_migration_can_be_undone_and_done_again(tmp_path: Path) -> None:
         command.upgrade(migration_config(connection), "head")
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.dispose()
+
+
+def test_a_look_within_a_look_sees_the_same_and_no_transaction(database_url: str, tmp_path: Path) -> None:
+    database, names = Database(database_url), select(settings.c.key).order_by(settings.c.key)
+    migrate(database, tmp_path)
+
+    def write(key: str) -> None:
+        with database.transaction() as connection:
+            connection.execute(settings.insert().values(key=key, value={}))
+
+    write("before")
+    with database.read() as outer:
+        assert list(outer.execute(names).scalars()) == ["before"]
+        meanwhile = subprocess.run(
+            [sys.executable, "-c", _WRITER, database_url], capture_output=True, text=True, timeout=60.0, check=False
+        )
+        assert meanwhile.returncode == 0, meanwhile.stderr
+        with database.read() as inner:
+            assert list(inner.execute(names).scalars()) == ["before"]
+        with pytest.raises(RuntimeError, match="wait for itself"):
+            write("within")
+        assert list(outer.execute(names).scalars()) == ["before"]
+    with database.read() as connection:
+        assert list(connection.execute(names).scalars()) == ["before", "meanwhile"]
+    write("after")
+    database.dispose()
+
+
+_WRITER = """
+import sys
+from orfeas.storage.database import Database
+from orfeas.storage.tables import settings
+with Database(sys.argv[1]).transaction() as connection:
+    connection.execute(settings.insert().values(key="meanwhile", value={}))
+"""

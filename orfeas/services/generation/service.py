@@ -117,7 +117,8 @@ class GenerationService:
         warnings: Sequence[str] = (),
     ) -> JobView:
         """A v1 job with its one run, which may take `timeout_s` seconds in all and carries further `warnings`."""
-        asked = self._request(caller, options, images, Surface.V1)
+        with self._jobs.look():
+            asked = self._request(caller, options, images, Surface.V1)
         asked = replace(asked, timeout_s=timeout_s, warnings=(*asked.warnings, *warnings))
         job_id = job_id or str(uuid.uuid4())
         return self._jobs.create(
@@ -145,9 +146,10 @@ class GenerationService:
 
     def generate_job(self, caller: Caller, options: Options, job_id: str) -> Started:
         """A further run of a compatible job; the identical run in flight is joined."""
-        before = self._jobs.get(caller, job_id)
-        options, images = self._start_of(caller, options, before)
-        asked = self._request(caller, options, images, Surface.COMPATIBLE)
+        with self._jobs.look():
+            before = self._jobs.get(caller, job_id)
+            options, images = self._start_of(caller, options, before)
+            asked = self._request(caller, options, images, Surface.COMPATIBLE)
         job, same = self._jobs.add_run(caller, before.id, asked, private=not options.use_cache)
         run = job.latest
         joined = same or bool(run and run.joined)

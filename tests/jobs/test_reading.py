@@ -1,0 +1,89 @@
+"""What is read of jobs, however much of it was read before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from orfeas.domain.caller import LOCAL
+from orfeas.jobs.jobs import JobLimits, Jobs
+from orfeas.jobs.plan import Node
+from orfeas.jobs.views import JobState, JobView
+from tests.jobs.conftest import Engine
+from tests.jobs.engine_stages import Trouble, chain, plan
+
+OPERATIONS = 60
+
+
+def _afresh(engine: Engine) -> Jobs:
+    """The same jobs, of which nothing was read before."""
+    return Jobs(engine.database, engine.blobs, engine.messages, now=engine.clock)
+
+
+def _happen(engine: Engine, chance: random.Random, jobs: list[JobView]) -> None:
+    """One thing that may happen to jobs, which share stages more often than not."""
+    worker, known = engine.worker(), {job.id: job for job in engine.jobs.list(LOCAL, limit=200).items}
+    jobs[:] = known.values()
+
+    def create() -> None:
+        amounts = [chance.randint(1, 2) for _ in range(chance.randint(1, 3))]
+        wanted = chain(engine.source(chance.choice((b"a", b"b"))), *amounts)
+        engine.create(plan(wanted), priority=chance.randint(4, 6), private=chance.random() < 0.2)
+
+    def trouble() -> None:
+        engine.create(plan(Node(Trouble("refuse", salt=chance.randint(0, 1)), (engine.source(),))))
+
+    def work() -> None:
+        worker.step()
+
+    def give_back() -> None:
+        if claim := worker.leases.claim("cpu"):
+            worker.leases.give_back(claim.stage_id)
+
+    def cancel() -> None:
+        engine.jobs.cancel(LOCAL, chance.choice(jobs).id)
+
+    def again() -> None:
+        job = chance.choice(jobs)
+        if job.state.final:
+            engine.jobs.delete(LOCAL, job.id)
+
+    acts: list[Callable[[], None]] = [create, create, trouble, work, work, work, give_back]
+    chance.choice([*acts, *([cancel, again] if jobs else [])])()
+    engine.clock.now += 0.5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_kept_is_what_is_there(engine: Engine, seed: int) -> None:
+    chance = random.Random(seed)
+    jobs: list[JobView] = []
+    seen: set[JobState] = set()
+    engine.jobs._limits = JobLimits(queue_max=1000)
+    for _ in range(OPERATIONS):
+        _happen(engine, chance, jobs)
+        fresh = _afresh(engine)
+        page = engine.jobs.list(LOCAL, limit=200).items
+        assert list(page) == [fresh.get(LOCAL, job.id) for job in page]
+        assert list(page) == [engine.get(job) for job in page]
+        seen |= {job.state for job in page}
+    assert {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED} <= seen
+
+
+def test_places_in_the_queue_move_though_no_event_of_a_job_says_so(engine: Engine) -> None:
+    made = []
+    for number, priority in enumerate((5, 5, 1, 9, 5)):
+        engine.clock.now += 1.0
+        made.append(engine.create(plan(chain(engine.source(str(number).encode()), 1)), priority=priority))
+
+    def places() -> list[int | None]:
+        page = engine.jobs.list(LOCAL, newest_first=False).items
+        assert [job.queue_position for job in page] == [engine.get(job).queue_position for job in page]
+        return [job.queue_position for job in page]
+
+    assert places() == [2, 3, 1, 5, 4]
+    engine.jobs.cancel(LOCAL, made[0].id)
+    assert places() == [None, 2, 1, 4, 3]
+    assert engine.worker().leases.claim("cpu") is not None
+    assert places() == [None, 1, None, 3, 2], "the first one is at work"
