@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from flask import Flask
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from orfeas import logs
@@ -22,12 +23,35 @@ logger = logging.getLogger("orfeas.app")
 
 
 class OrfeasApi(Api):  # type: ignore[misc]
-    """flask-smorest without its own errors: ours are problems."""
+    """flask-smorest without its own errors, as ours are problems, and with a document that waits until it is asked for.
+
+    To make the document takes longer than all else that an app is made of, and few processes are asked for it.
+    """
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
+    def __init__(self, app: Flask) -> None:
+        self._undocumented: list[Blueprint] = []
+        self._documenting = threading.Lock()
+        super().__init__(app)
+
     def _register_error_handlers(self) -> None:
         """Errors are answered by `routes/problems.py`."""
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Route a blueprint."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._undocumented.append(blp)
+
+    def document(self) -> dict[str, Any]:
+        """What is routed, as flask-smorest tells it."""
+        with self._documenting:
+            for blp in self._undocumented:
+                blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=None)
+                self.spec.tag({"name": blp.name, "description": blp.description})
+            self._undocumented.clear()
+            return dict(self.spec.to_dict())
 
 
 def create_app(config: Config | None = None, services: Services | None = None) -> Flask:

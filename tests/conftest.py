@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -66,10 +67,25 @@ def data() -> Path:
     return DATA
 
 
+@pytest.fixture(scope="session")
+def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with no rows, as the first start makes it."""
+    from orfeas.storage.database import Database, migrate
+
+    folder = tmp_path_factory.mktemp("tables")
+    database = Database(f"sqlite:///{folder / 'orfeas.db'}")
+    migrate(database, folder)
+    database.dispose()
+    return folder / "orfeas.db"
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """Settings of a fresh server whose data lies in the test's own folder."""
-    return Config(data_dir=tmp_path / "data", disk_reserve_mb=0)
+def config(tmp_path: Path, empty_tables: Path) -> Config:
+    """Settings of a server whose data lies in the test's own folder; its tables are copied, not made each time anew."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    shutil.copy(empty_tables, folder / "orfeas.db")
+    return Config(data_dir=folder, disk_reserve_mb=0)
 
 
 @pytest.fixture

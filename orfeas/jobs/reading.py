@@ -50,7 +50,7 @@ _QUEUE = select(runs.c.priority, runs.c.created_at).where(_QUEUED).order_by(runs
 class Views:
     """Makes views of rows, and keeps those that stay as they are until their job's next event.
 
-    That is the view of a job that waits or has ended. A joined one names whom it has joined, which may end before.
+    That is the view of a job that waits or has ended. While it waits, a joined one names another, which may end before.
     """
 
     def __init__(self, largest: int = KEPT) -> None:
@@ -78,12 +78,17 @@ class Views:
         return found
 
     def _keep(self, made: Iterable[JobView]) -> None:
-        resting = [view for view in made if view.state is not JobState.RUNNING and view.joined_to is None]
+        resting = [view for view in made if _rests(view)]
         with self._lock:
             for view in resting:
                 self._kept[view.id, view.sequence] = view
             while len(self._kept) > self._largest:
                 self._kept.popitem(last=False)
+
+
+def _rests(view: JobView) -> bool:
+    run = view.latest
+    return run is None or run.state.final or (run.state is JobState.QUEUED and not run.joined)
 
 
 def _placed(view: JobView, places: dict[str, int]) -> JobView:

@@ -62,7 +62,7 @@ def documented_examples(app: Flask) -> dict[str, dict[str, Any]]:
 
 def _built(app: Flask) -> dict[str, Any]:
     api = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
-    document: dict[str, Any] = json.loads(json.dumps(api.spec.to_dict()))
+    document: dict[str, Any] = json.loads(json.dumps(api.document()))
     document["info"]["description"] = DESCRIPTION
     document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     document["jsonSchemaDialect"] = "https://spec.openapis.org/oas/3.1/dialect/base"

@@ -57,7 +57,7 @@ def load(path: str | Path, file_type: str) -> trimesh.Trimesh:
     return mesh
 
 
-@pytest.mark.parametrize("surface", ["v1", "compatible"])
+@pytest.mark.parametrize("surface", ["v1", pytest.param("compatible", marks=pytest.mark.soak)])
 def test_try_it_out_uploads_a_photo_and_gets_a_watertight_model(
     server: Server, data: Path, tmp_path: Path, surface: str
 ) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+FULL = os.environ.get("TEST_SCALE") == "full"
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -18,5 +20,5 @@ class Scale:
 
 @pytest.fixture(scope="session")
 def scale() -> Scale:
-    """40 jobs and 20 kills in full, else 8 and 4."""
-    return Scale(40, 20) if os.environ.get("TEST_SCALE") == "full" else Scale(4, 2)
+    """40 jobs and 20 kills in full, else 4 and 1."""
+    return Scale(40, 20) if FULL else Scale(4, 1)

@@ -11,24 +11,28 @@ import trimesh
 
 from tests.serving import Server
 from tests.survival import jobs
-from tests.survival.conftest import Scale
+from tests.survival.conftest import FULL, Scale
 from tests.survival.killing import Killer
 
 SEED = 20
+VICTIMS = ("child", "parent", "web", "supervisor")
+TURNS = [(victim,) for victim in VICTIMS] if FULL else [VICTIMS]
+"""In full each has a server of its own; else one server loses one of each."""
 STRIKING_S = 240.0
 
 
-@pytest.mark.parametrize("victim", ["child", "parent", "web", "supervisor"])
-def test_killing_loses_no_job(tmp_path: Path, scale: Scale, victim: str) -> None:
+@pytest.mark.parametrize("victims", TURNS, ids="-".join)
+def test_killing_loses_no_job(tmp_path: Path, scale: Scale, victims: tuple[str, ...]) -> None:
     with Server(tmp_path, cpu_workers=2, disk_reserve_mb=0) as server:
         made: dict[str, jobs.Picture] = {}
         for _ in range(scale.jobs):
             _create(server, made)
-        killer = Killer(server, victim, SEED)
-        _strike(server, killer, made, scale.kills)
+        killers = [Killer(server, victim, SEED) for victim in victims]
+        for killer in killers:
+            _strike(server, killer, made, scale.kills)
         found = jobs.wait_all(server.url, list(made), timeout_s=300.0)
 
-        assert killer.kills == scale.kills
+        assert [killer.kills for killer in killers] == [scale.kills] * len(victims)
         assert {job["state"] for job in found.values()} == {"succeeded"}, [job["error"] for job in found.values()]
         for job_id, drawing in made.items():
             data = jobs.model(server.url, found[job_id])

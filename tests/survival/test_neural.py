@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import torch
 
 from tests.routes.neural import Client, alone, serve
+from tests.survival.conftest import FULL
 
-JOBS = 200 if os.environ.get("TEST_SCALE") == "full" else 12
+JOBS = 200 if FULL else 8
 MODELS = ("hunyuan3d-dit-v2-tiny", "hunyuan3d-dit-v2-tiny-turbo")
 ENOUGH_S = 600.0
 
