@@ -13,16 +13,17 @@ run: $(VENV)/.installed-run
 	@echo "as the package index has it for this platform; the latter takes several GB)."
 	@$(BIN)/orfeas serve $(ARGS)
 
+# Files in their order: the long ones are not the last.
 test: $(VENV)/.installed-test node
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Measuring costs a third of the time, so the tests run without it. Fails below 90 %.
 coverage: $(VENV)/.installed-test node
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 soak: $(VENV)/.installed-test node
 	@mkdir -p build && rm -f build/soak*.xml
-	TEST_SCALE=full $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not gpu" --junitxml=build/soak.xml \
+	TEST_SCALE=full $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not gpu" --junitxml=build/soak.xml \
 	  tests/survival tests/test_fuzz.py tests/jobs tests/storage tests/gpu tests/geometry tests/domain \
 	  tests/routes/test_assets.py tests/routes/test_meshes.py tests/routes/test_prompts.py tests/routes/test_neural.py \
 	  tests/routes/test_neural_prompts.py tests/services/test_engines.py tests/browser $(ARGS)
