@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, update
 
 from orfeas.config import MEGABYTE, Config
 from orfeas.jobs.enlist import UNFINISHED
@@ -171,7 +171,7 @@ def is_listed_file() -> ColumnElement[bool]:
 
 
 def _kept(tier: TierName | None) -> ColumnElement[bool]:
-    done = stages.c.state == "done"
+    done = stages.c.state == literal_column("'done'")  # a parameter would not be known to be that of the index
     return done if tier is None else and_(done, in_tier(tier))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, null, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, case, func, null, select, update
 
 from orfeas.errors import DiskFullError, JobNotFoundError
 from orfeas.jobs.paging import after, cursor_of, in_order
@@ -126,26 +126,35 @@ def _assets(connection: Connection, tenant: str, rows: list[AnyRow]) -> list[Ass
     return [_asset(row, tuple(used[row.id])) for row in rows]
 
 
+_SHOWN = tuple(name for name in Asset.__dataclass_fields__ if name != "references")
+
+
 def _asset(row: AnyRow, references: tuple[str, ...]) -> Asset:
-    names = [name for name in Asset.__dataclass_fields__ if name != "references"]
-    return Asset(**{name: getattr(row, name) for name in names}, references=references)
+    return Asset(**{name: getattr(row, name) for name in _SHOWN}, references=references)
+
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_USE = (jobs.c.id.label("job_id"), jobs.c.created_at, jobs.c.tenant, jobs.c.hidden)
+_BOTH = (
+    select(jobs.c.input_asset.label("asset_id"), *_USE)
+    .where(jobs.c.input_asset.in_(_IDS))
+    .union(
+        select(job_assets.c.asset_id, *_USE)
+        .join(jobs, jobs.c.id == job_assets.c.job_id)
+        .where(job_assets.c.asset_id.in_(_IDS))
+    )
+    .subquery()
+)
+_USERS = select(_BOTH).order_by(_BOTH.c.created_at.desc())
 
 
 def users(connection: Connection, tenant: str, ids: list[str]) -> dict[str, list[str]]:
     """For each asset the jobs that take it as input or list it as a file; hidden jobs are nobody's."""
     found: dict[str, list[str]] = {asset_id: [] for asset_id in ids}
-    shown = and_(jobs.c.tenant == tenant, jobs.c.hidden.is_(False))
-    inputs = select(jobs.c.input_asset.label("asset_id"), jobs.c.id.label("job_id"), jobs.c.created_at).where(
-        shown, jobs.c.input_asset.in_(ids)
-    )
-    outputs = (
-        select(job_assets.c.asset_id, jobs.c.id.label("job_id"), jobs.c.created_at)
-        .join(jobs, jobs.c.id == job_assets.c.job_id)
-        .where(shown, job_assets.c.asset_id.in_(ids))
-    )
-    both = inputs.union(outputs).subquery()
-    for row in connection.execute(select(both).order_by(both.c.created_at.desc()) if ids else select(both).limit(0)):
-        if len(found[row.asset_id]) < REFERENCES_SHOWN:
+    rows = connection.execute(_USERS, {"ids": ids}).all() if ids else []
+    for row in rows:
+        # Asked for in the statement, tenant and hidden would let SQLite look at every job that there is.
+        if row.tenant == tenant and not row.hidden and len(found[row.asset_id]) < REFERENCES_SHOWN:
             found[row.asset_id].append(row.job_id)
     return found
 

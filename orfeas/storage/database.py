@@ -42,7 +42,7 @@ RETRY_S = 2
 UNAVAILABLE = (OperationalError, InterfaceError, DatabaseUnavailableError, DiskFullError)
 """What a transaction raises when the database is locked, full, or away for a while."""
 LOCK_NOT_AVAILABLE = "55P03"
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the folder."""
 
 log = logging.getLogger("orfeas.storage")

@@ -138,7 +138,7 @@ stages = Table(
     Column("fraction", Float, nullable=False, server_default="0"),
     Column("finished_at", Float),
     Column("seconds", Float),
-    Column("output", String(64), index=True),
+    Column("output", String(64)),
     Column("output_bytes", BigInteger),
     Column("report", JSON),
     Column("error", JSON),
@@ -150,6 +150,17 @@ stages = Table(
         "after_job",
         sqlite_where=text("after_job IS NOT NULL"),
         postgresql_where=text("after_job IS NOT NULL"),
+    ),
+    Index(None, "output", "output_bytes"),
+    Index(
+        "ix_stages_done",
+        "tenant",
+        "id",
+        "keep",
+        "output",
+        "output_bytes",
+        sqlite_where=text("state = 'done'"),
+        postgresql_where=text("state = 'done'"),
     ),
     Index(
         "ix_stages_running", "owner", sqlite_where=text("owner IS NOT NULL"), postgresql_where=text("owner IS NOT NULL")
