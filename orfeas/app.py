@@ -38,10 +38,10 @@ class OrfeasApi(Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None:
         """Errors are answered by `routes/problems.py`."""
 
-    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+    def register_blueprint(self, blp: Blueprint) -> None:
         """Route a blueprint."""
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
-        self._app.register_blueprint(blp, **options)
+        self._app.register_blueprint(blp)
         self._undocumented.append(blp)
 
     def document(self) -> dict[str, Any]:
