@@ -11,11 +11,11 @@ from dataclasses import fields, replace
 
 from sqlalchemy import Connection, Text, bindparam, case, cast, func, select
 
+from orfeas.jobs.enlist import UNFINISHED
 from orfeas.jobs.progress import percent_done, seconds_left
 from orfeas.jobs.views import JobInput, JobState, JobView, Progress, RunView, Surface
 from orfeas.storage.tables import AnyRow, run_stages, runs, stages
 
-UNFINISHED = ("queued", "running")
 KEPT = 256
 """Views; one is some ten kilobytes."""
 PENDING = Progress(percent=None)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from orfeas.domain.caller import LOCAL
+from orfeas.jobs.files import users
 from orfeas.jobs.jobs import JobLimits, Jobs
 from orfeas.jobs.plan import Node
-from orfeas.jobs.views import JobState, JobView
-from tests.jobs.conftest import Engine
+from orfeas.jobs.views import JobInput, JobState, JobView
+from tests.jobs.conftest import OTHER, Engine
 from tests.jobs.engine_stages import Trouble, chain, plan
 
 OPERATIONS = 60
@@ -87,3 +88,20 @@ def test_places_in_the_queue_move_though_no_event_of_a_job_says_so(engine: Engin
     assert places() == [None, 2, 1, 4, 3]
     assert engine.worker().leases.claim("cpu") is not None
     assert places() == [None, 1, None, 3, 2], "the first one is at work"
+
+
+def test_the_users_of_a_file_are_shown_jobs_of_the_same_tenant(engine: Engine) -> None:
+    picture = JobInput(asset_id="a" * 64)
+    made = plan(chain(engine.source(), 1))
+    mine, theirs = (engine.create(made, caller, input=picture) for caller in (LOCAL, OTHER))
+    hidden = engine.create(plan(chain(engine.source(), 2)), input=picture, hidden=True)
+    engine.worker().drain()
+    ended = engine.get(mine).latest
+    assert ended is not None
+    assert ended.result is not None
+    file = str(ended.result["assets"][0]["asset_id"])
+    with engine.database.read() as connection:
+        for caller, job in ((LOCAL, mine), (OTHER, theirs)):
+            found = users(connection, caller.tenant, ["a" * 64, file, "b" * 64])
+            assert found == {"a" * 64: [job.id], file: [job.id], "b" * 64: []}
+    assert engine.get(hidden).state is JobState.SUCCEEDED
