@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from orfeas.storage.tables import jobs, run_stages, runs, stages, workers
 
@@ -25,6 +25,26 @@ class QueueStatus:
 
 _COUNT_QUEUED = select(func.count()).select_from(runs).where(runs.c.state == "queued")
 _COUNT_WAITING = _COUNT_QUEUED.where(runs.c.joined.is_(False))
+_BY_TYPE = (
+    select(runs.c.state, runs.c.type, func.count().label("number"))
+    .where(runs.c.state.in_(("queued", "running")))
+    .group_by(runs.c.state, runs.c.type)
+)
+_OLDEST = select(func.min(runs.c.created_at)).where(runs.c.state == "queued")
+_AT_WORK = (
+    select(stages.c.owner, func.min(jobs.c.id).label("job_id"))
+    .join(run_stages, run_stages.c.stage_id == stages.c.id)
+    .join(runs, runs.c.id == run_stages.c.run_id)
+    .join(jobs, jobs.c.id == runs.c.job_id)
+    .where(
+        stages.c.owner.is_not(None), run_stages.c.interest, runs.c.state == "running",
+        jobs.c.tenant == bindparam("tenant"),
+    )
+    .group_by(stages.c.owner)
+)  # fmt: skip
+_ALIVE = (
+    select(workers).where(workers.c.heartbeat_at > bindparam("heard")).order_by(workers.c.queue, workers.c.started_at)
+)
 
 
 def is_full(connection: Connection, queue_max: int) -> bool:
@@ -34,15 +54,8 @@ def is_full(connection: Connection, queue_max: int) -> bool:
 
 def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus:
     """The queue as a caller may see it: job ids of its own tenant only."""
-    counts = {
-        (row.state, row.type): row.number
-        for row in connection.execute(
-            select(runs.c.state, runs.c.type, func.count().label("number"))
-            .where(runs.c.state.in_(("queued", "running")))
-            .group_by(runs.c.state, runs.c.type)
-        )
-    }
-    oldest = connection.execute(select(func.min(runs.c.created_at)).where(runs.c.state == "queued")).scalar()
+    counts = {(row.state, row.type): row.number for row in connection.execute(_BY_TYPE)}
+    oldest = connection.execute(_OLDEST).scalar()
     by_type: dict[str, int] = {}
     for (_, kind), number in counts.items():
         by_type[kind] = by_type.get(kind, 0) + number
@@ -56,22 +69,8 @@ def queue_status(connection: Connection, tenant: str, now: float) -> QueueStatus
 
 
 def _workers(connection: Connection, tenant: str, now: float) -> list[dict[str, Any]]:
-    at_work = {
-        row.owner.partition(".")[0]: row.job_id
-        for row in connection.execute(
-            select(stages.c.owner, func.min(jobs.c.id).label("job_id"))
-            .join(run_stages, run_stages.c.stage_id == stages.c.id)
-            .join(runs, runs.c.id == run_stages.c.run_id)
-            .join(jobs, jobs.c.id == runs.c.job_id)
-            .where(
-                stages.c.owner.is_not(None), run_stages.c.interest, runs.c.state == "running", jobs.c.tenant == tenant
-            )
-            .group_by(stages.c.owner)
-        )
-    }
-    alive = connection.execute(
-        select(workers).where(workers.c.heartbeat_at > now - SILENT_S).order_by(workers.c.queue, workers.c.started_at)
-    )
+    at_work = {row.owner.partition(".")[0]: row.job_id for row in connection.execute(_AT_WORK, {"tenant": tenant})}
+    alive = connection.execute(_ALIVE, {"heard": now - SILENT_S})
     return [
         {
             "id": row.id,

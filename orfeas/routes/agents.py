@@ -68,7 +68,7 @@ def status() -> Response:
             "message_bus": True,
             "service_discovery": True,
             "load_balancer": True,
-            "active_coordinations": len(services().agents.standing.coordinations(caller())),
+            "active_coordinations": len(services().agents.standing.at_work(caller())),
         },
         agent_communication_ready=ready,
     )
@@ -124,13 +124,10 @@ def intelligent_generation(params: dict[str, Any]) -> tuple[Response, int]:
 @example(response=samples.COORDINATIONS)
 def coordination_status() -> Response:
     """Tell which runs are at work, and how tasks are spread."""
-    found = services().agents.standing
-    at_work = {
-        name: {**run, "started_at": rfc3339(run["started_at"])} for name, run in found.coordinations(caller()).items()
-    }
-    return jsonify(
-        available=True, active_coordinations=at_work, service_discovery=found.discovery(), load_balancer=found.balance()
-    )
+    found = services().agents.standing.coordination(caller())
+    for run in found["active_coordinations"].values():
+        run["started_at"] = rfc3339(run["started_at"])
+    return jsonify(available=True, **found)
 
 
 @blp.get("/api/agents/communication/message-stats")
@@ -145,7 +142,7 @@ def message_stats() -> Response:
         available=True,
         message_statistics={
             "stats": counted,
-            "active_subscriptions": found.standing.discovery()["healthy_agents"],
+            "active_subscriptions": found.standing.healthy_agents(),
             "pending_messages": pending,
             "agent_id": WORKFLOW,
             "redis_connected": False,

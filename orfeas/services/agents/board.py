@@ -18,6 +18,45 @@ from orfeas.storage.tables import agent_messages, jobs, workers
 
 TASK, RESULT = "task", "result"
 HEALTHY_S = 60.0
+_SENT = agent_messages.c
+_ANSWER = agent_messages.alias("answers").c
+_ANSWERED = (
+    select(_ANSWER.id)
+    .where(
+        _ANSWER.job_id == _SENT.job_id,
+        _ANSWER.kind == RESULT,
+        _ANSWER.sender == _SENT.receiver,
+        _ANSWER.action == _SENT.action,
+        _ANSWER.sent_at >= _SENT.sent_at,
+    )
+    .exists()
+)
+_AT_WORK = (
+    select(_SENT.receiver, func.count())
+    .join(jobs, jobs.c.id == _SENT.job_id)
+    .where(_SENT.kind == TASK, jobs.c.state.in_(UNFINISHED), ~_ANSWERED)
+    .group_by(_SENT.receiver)
+)
+_ASKED = select(_SENT.receiver, func.count()).where(_SENT.kind == TASK).group_by(_SENT.receiver)
+_RESULTS = (
+    select(
+        _SENT.sender,
+        func.count().label("ended"),
+        func.sum(case((_SENT.ok, 1), else_=0)).label("completed"),
+        func.avg(cast(_SENT.seconds, Float)).label("seconds"),
+        func.avg(cast(_SENT.quality, Float)).label("quality"),
+        func.max(_SENT.sent_at).label("last"),
+    )
+    .where(_SENT.kind == RESULT)
+    .group_by(_SENT.sender)
+)
+_TOLD = select(
+    func.count().label("sent"),
+    func.count(_SENT.received_at).label("received"),
+    func.coalesce(func.sum(case((_SENT.ok.is_(False), 1), else_=0)), 0).label("failed"),
+    func.coalesce(func.sum(_SENT.retries), 0).label("retries"),
+)
+_HEARTBEATS = select(workers.c.queue, func.max(workers.c.heartbeat_at)).group_by(workers.c.queue)
 
 
 class Board:
@@ -62,9 +101,8 @@ class Board:
         }  # fmt: skip
         with self._database.read() as connection:
             figures, active = _figures(connection), _active(connection)
-            told = select(agent_messages.c.receiver, func.count()).where(agent_messages.c.kind == TASK)
-            asked = {row[0]: row[1] for row in connection.execute(told.group_by(agent_messages.c.receiver))}
-            seen = self._heartbeats(connection)
+            asked = {row[0]: row[1] for row in connection.execute(_ASKED)}
+            seen = {row[0]: row[1] for row in connection.execute(_HEARTBEATS)}
         return {
             name: {
                 **empty,
@@ -82,66 +120,22 @@ class Board:
 
     def statistics(self) -> dict[str, int]:
         """How many messages were sent, received, failed and sent again, and how many wait to be answered."""
-        messages = agent_messages.c
         with self._database.read() as connection:
-            row = connection.execute(
-                select(
-                    func.count().label("sent"),
-                    func.count(messages.received_at).label("received"),
-                    func.coalesce(func.sum(case((messages.ok.is_(False), 1), else_=0)), 0).label("failed"),
-                    func.coalesce(func.sum(messages.retries), 0).label("retries"),
-                )
-            ).one()
+            row = connection.execute(_TOLD).one()
             pending = sum(_active(connection).values())
         return {
             "sent": int(row.sent), "received": int(row.received), "failed": int(row.failed),
             "retries": int(row.retries), "pending": pending,
         }  # fmt: skip
 
-    def _heartbeats(self, connection: Connection) -> dict[str, float]:
-        """The newest sign of life of the workers of each queue."""
-        rows = connection.execute(select(workers.c.queue, func.max(workers.c.heartbeat_at)).group_by(workers.c.queue))
-        return {row[0]: row[1] for row in rows}
-
 
 def _active(connection: Connection) -> dict[str, int]:
     """Tasks without a result whose job is still at work, by agent."""
-    answers = agent_messages.alias("answers")
-    answered = (
-        select(answers.c.id)
-        .where(
-            answers.c.job_id == agent_messages.c.job_id,
-            answers.c.kind == RESULT,
-            answers.c.sender == agent_messages.c.receiver,
-            answers.c.action == agent_messages.c.action,
-            answers.c.sent_at >= agent_messages.c.sent_at,
-        )
-        .exists()
-    )
-    query = (
-        select(agent_messages.c.receiver, func.count())
-        .join(jobs, jobs.c.id == agent_messages.c.job_id)
-        .where(agent_messages.c.kind == TASK, jobs.c.state.in_(UNFINISHED), ~answered)
-        .group_by(agent_messages.c.receiver)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(_AT_WORK)}
 
 
 def _figures(connection: Connection) -> dict[str, dict[str, Any]]:
     """From the results of each agent."""
-    messages = agent_messages.c
-    query = (
-        select(
-            messages.sender,
-            func.count().label("ended"),
-            func.sum(case((messages.ok, 1), else_=0)).label("completed"),
-            func.avg(cast(messages.seconds, Float)).label("seconds"),
-            func.avg(cast(messages.quality, Float)).label("quality"),
-            func.max(messages.sent_at).label("last"),
-        )
-        .where(messages.kind == RESULT)
-        .group_by(messages.sender)
-    )
     return {
         row.sender: {
             "tasks_completed": int(row.completed),
@@ -150,7 +144,7 @@ def _figures(connection: Connection) -> dict[str, dict[str, Any]]:
             "quality_score": None if row.quality is None else round(row.quality, 3),
             "last_activity": row.last,
         }
-        for row in connection.execute(query)
+        for row in connection.execute(_RESULTS)
     }
 
 

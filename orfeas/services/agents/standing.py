@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from orfeas.domain.agents.roster import AGENTS, CAPABILITIES
 from orfeas.domain.caller import Caller
+from orfeas.jobs.enlist import UNFINISHED
 from orfeas.services.agents.board import Board
 from orfeas.services.agents.reading import steps_of
 from orfeas.services.agents.runs import JOB_TYPE
@@ -16,6 +17,12 @@ from orfeas.storage.database import Database
 from orfeas.storage.tables import jobs, runs
 
 STRATEGIES = ("idle_first", "lowest_mean_time")
+_RUNS_AT_WORK = (
+    select(jobs.c.id, runs.c.request, runs.c.result, runs.c.started_at, runs.c.created_at)
+    .join(runs, runs.c.job_id == jobs.c.id)
+    .where(jobs.c.type == JOB_TYPE, jobs.c.tenant == bindparam("tenant"), jobs.c.state.in_(UNFINISHED))
+    .order_by(jobs.c.created_at)
+)
 
 
 class Standing:
@@ -27,7 +34,7 @@ class Standing:
     def status(self) -> dict[str, Any]:
         """Every agent with its figures."""
         figures = self._board.performance()
-        healthy = {name: self._board.healthy(found["heartbeat_at"]) for name, found in figures.items()}
+        healthy = self._healthy(figures)
         active = sum(found["active"] for found in figures.values())
         measures = ("tasks_completed", "success_rate", "average_execution_time", "quality_score")
         return {
@@ -47,16 +54,35 @@ class Standing:
             "healthy": all(healthy.values()),
         }
 
-    def coordinations(self, caller: Caller) -> dict[str, dict[str, Any]]:
+    def coordination(self, caller: Caller) -> dict[str, Any]:
+        """The runs at work, which agents are healthy, and how tasks are spread."""
+        with self._database.read():
+            figures, at_work = self._board.performance(), self.at_work(caller)
+        healthy = self._healthy(figures)
+        return {
+            "active_coordinations": at_work,
+            "service_discovery": {
+                "total_agents": len(AGENTS),
+                "healthy_agents": sum(healthy.values()),
+                "unhealthy_agents": len(AGENTS) - sum(healthy.values()),
+                "agent_summary": {
+                    agent.agent_type: {"count": 1, "healthy": int(healthy[name]), "agents": [name]}
+                    for name, agent in AGENTS.items()
+                },
+            },
+            "load_balancer": {
+                "request_counts": {name: found["requests"] for name, found in figures.items()},
+                "avg_response_times": {name: found["average_execution_time"] for name, found in figures.items()},
+                "available_agents": [name for name in figures if healthy[name]],
+                "strategies": [*STRATEGIES],
+                "default_strategy": STRATEGIES[0],
+            },
+        }
+
+    def at_work(self, caller: Caller) -> dict[str, dict[str, Any]]:
         """The runs at work: goal, step and start."""
-        at_work = (
-            select(jobs.c.id, runs.c.request, runs.c.result, runs.c.started_at, runs.c.created_at)
-            .join(runs, runs.c.job_id == jobs.c.id)
-            .where(jobs.c.type == JOB_TYPE, jobs.c.tenant == caller.tenant, jobs.c.state.in_(("queued", "running")))
-            .order_by(jobs.c.created_at)
-        )
         with self._database.read() as connection:
-            rows = connection.execute(at_work).all()
+            rows = connection.execute(_RUNS_AT_WORK, {"tenant": caller.tenant}).all()
         return {
             row.id: {
                 "goal": row.request.get("goal"),
@@ -66,30 +92,12 @@ class Standing:
             for row in rows
         }
 
-    def discovery(self) -> dict[str, Any]:
-        """Which agents are healthy, by type."""
-        figures = self._board.performance()
-        healthy = {name: self._board.healthy(found["heartbeat_at"]) for name, found in figures.items()}
-        return {
-            "total_agents": len(AGENTS),
-            "healthy_agents": sum(healthy.values()),
-            "unhealthy_agents": len(AGENTS) - sum(healthy.values()),
-            "agent_summary": {
-                agent.agent_type: {"count": 1, "healthy": int(healthy[name]), "agents": [name]}
-                for name, agent in AGENTS.items()
-            },
-        }
+    def healthy_agents(self) -> int:
+        """How many of them are."""
+        return sum(self._healthy(self._board.performance()).values())
 
-    def balance(self) -> dict[str, Any]:
-        """How tasks are spread."""
-        figures = self._board.performance()
-        return {
-            "request_counts": {name: found["requests"] for name, found in figures.items()},
-            "avg_response_times": {name: found["average_execution_time"] for name, found in figures.items()},
-            "available_agents": [name for name, found in figures.items() if self._board.healthy(found["heartbeat_at"])],
-            "strategies": [*STRATEGIES],
-            "default_strategy": STRATEGIES[0],
-        }
+    def _healthy(self, figures: dict[str, dict[str, Any]]) -> dict[str, bool]:
+        return {name: self._board.healthy(found["heartbeat_at"]) for name, found in figures.items()}
 
 
 def _word(healthy: bool, active: int) -> str:

@@ -133,8 +133,8 @@ class PerformanceService:
 
     def status(self, caller: Caller) -> dict[str, Any]:
         """The profile in force with what it was worth."""
-        kept, tuning = self.settings(), self.tuning(caller)
         with self._database.read() as connection:
+            kept, tuning = self.settings(), self.tuning(caller)
             gained = timings.speedup(connection, kept.in_force)
             hits, misses = timings.cache_counts(connection)
             latest = timings.recent(connection).durations_s
@@ -174,7 +174,8 @@ class PerformanceService:
 
     def configuration(self, caller: Caller) -> dict[str, Any]:
         """The settings as clients read them."""
-        kept = self.settings()
+        with self._database.read():
+            kept, tuning = self.settings(), self.tuning(caller)
         return {
             "optimization_mode": kept.profile if kept.enabled else "disabled",
             "optimization_profile": kept.profile,
@@ -188,7 +189,7 @@ class PerformanceService:
             "speed_target": None,
             "accuracy_target": None,
             "security_target": None,
-            "settings": self.tuning(caller).document(),
+            "settings": tuning.document(),
         }
 
     @staticmethod
@@ -245,7 +246,7 @@ class PerformanceService:
         with self._database.read() as connection:
             latest, (hits, misses) = timings.recent(connection), timings.cache_counts(connection)
             devices = timings.device_reports(connection, self._now())
-        queue = self._jobs.queue_status(caller)
+            queue = self._jobs.queue_status(caller)
         seen = Observed(
             recent=latest,
             hits=hits,

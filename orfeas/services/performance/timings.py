@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from orfeas.domain.profiles import STANDARD
 from orfeas.jobs.queue import SILENT_S
@@ -65,25 +65,8 @@ def recent(connection: Connection) -> Recent:
     """The last fifty finished runs."""
     rows = connection.execute(_LATEST).all()
     monitored = [row for row in rows if row.monitored]
-    query = (
-        select(
-            stages.c.name,
-            func.avg(stages.c.seconds).label("average_s"),
-            func.min(stages.c.seconds).label("least_s"),
-            func.max(stages.c.seconds).label("most_s"),
-            func.count().label("count"),
-            func.sum(stages.c.seconds).label("total_s"),
-        )
-        .select_from(run_stages)
-        .join(stages, stages.c.id == run_stages.c.stage_id)
-        .where(
-            run_stages.c.run_id.in_([row.id for row in monitored]),
-            run_stages.c.interest,
-            stages.c.seconds.is_not(None),
-        )
-        .group_by(stages.c.name)
-    )
-    found = {row.name: StageTimes(*row[1:]) for row in connection.execute(query)} if monitored else {}
+    wanted = {"run_ids": [row.id for row in monitored]}
+    found = {row.name: StageTimes(*row[1:]) for row in connection.execute(_STAGES, wanted)} if monitored else {}
     return Recent(
         durations_s=tuple(_seconds(row) for row in rows),
         monitored_s=sum(stage.total_s for stage in found.values()),
@@ -100,6 +83,44 @@ _LATEST = (
     .order_by(runs.c.finished_at.desc())
     .limit(RECENT)
 )  # fmt: skip
+_STAGES = (
+    select(
+        stages.c.name,
+        func.avg(stages.c.seconds).label("average_s"),
+        func.min(stages.c.seconds).label("least_s"),
+        func.max(stages.c.seconds).label("most_s"),
+        func.count().label("count"),
+        func.sum(stages.c.seconds).label("total_s"),
+    )
+    .select_from(run_stages)
+    .join(stages, stages.c.id == run_stages.c.stage_id)
+    .where(
+        run_stages.c.run_id.in_(bindparam("run_ids", expanding=True)),
+        run_stages.c.interest,
+        stages.c.seconds.is_not(None),
+    )
+    .group_by(stages.c.name)
+)
+_OF_PROFILE = (
+    select(
+        runs.c.engine, runs.c.model, runs.c.quality, runs.c.started_at, runs.c.finished_at, runs.c.reused,
+        runs.c.settings, runs.c.degraded, runs.c.joined,
+    )
+    .where(
+        runs.c.profile == bindparam("profile"), runs.c.state == "succeeded", runs.c.cached.is_(False),
+        runs.c.finished_at.is_not(None),
+    )
+    .order_by(runs.c.finished_at.desc())
+    .limit(COMPARED)
+)  # fmt: skip
+_ENDED = (
+    select(runs.c.state)
+    .where(runs.c.finished_at.is_not(None), runs.c.state.in_(("succeeded", "failed")))
+    .order_by(runs.c.finished_at.desc())
+    .limit(RECENT)
+)
+_OPTIMIZED = select(func.count()).select_from(runs).where(runs.c.profile != STANDARD, runs.c.state == "succeeded")
+_LOOKUPS = select(counters.c.name, counters.c.value).where(counters.c.name.like("cache.%"))
 
 
 def speedup(
@@ -123,20 +144,8 @@ def speedup(
 
 def _measured(connection: Connection, profile: str) -> dict[Kind, list[tuple[float, float]]]:
     """Seconds and steps (0: it has none, as solids of words) of runs that made everything anew, by their kind."""
-    rows = connection.execute(
-        select(
-            runs.c.engine, runs.c.model, runs.c.quality, runs.c.started_at, runs.c.finished_at, runs.c.reused,
-            runs.c.settings, runs.c.degraded, runs.c.joined,
-        )
-        .where(
-            runs.c.profile == profile, runs.c.state == "succeeded", runs.c.cached.is_(False),
-            runs.c.finished_at.is_not(None),
-        )
-        .order_by(runs.c.finished_at.desc())
-        .limit(COMPARED)
-    )  # fmt: skip
     found: dict[Any, list[tuple[float, float]]] = defaultdict(list)
-    for row in rows:
+    for row in connection.execute(_OF_PROFILE, {"profile": profile}):
         whole = not row.reused and not row.joined and not row.degraded and row.started_at is not None
         if whole and _seconds(row) > 0.0:
             found[row.engine, row.model, row.quality].append((_seconds(row), float(row.settings.get("steps") or 0)))
@@ -145,27 +154,19 @@ def _measured(connection: Connection, profile: str) -> dict[Kind, list[tuple[flo
 
 def success_rate(connection: Connection) -> float | None:
     """Share of the last fifty runs that ended well, of those that were not cancelled; None before the first."""
-    ended = (
-        select(runs.c.state)
-        .where(runs.c.finished_at.is_not(None), runs.c.state.in_(("succeeded", "failed")))
-        .order_by(runs.c.finished_at.desc())
-        .limit(RECENT)
-    )
-    states = list(connection.execute(ended).scalars())
+    states = list(connection.execute(_ENDED).scalars())
     return round(states.count("succeeded") / len(states), 4) if states else None
 
 
 def optimized_runs(connection: Connection) -> int:
     """Finished runs under another profile than standard."""
-    faster = (runs.c.profile != STANDARD) & (runs.c.state == "succeeded")
-    return int(connection.execute(select(func.count()).select_from(runs).where(faster)).scalar_one())
+    return int(connection.execute(_OPTIMIZED).scalar_one())
 
 
 def cache_counts(connection: Connection) -> tuple[int, int]:
     """Look-ups of stages that were kept, and of those that were not."""
-    rows = connection.execute(select(counters.c.name, counters.c.value).where(counters.c.name.like("cache.%")))
     totals = {"hits": 0, "misses": 0}
-    for name, value in rows:
+    for name, value in connection.execute(_LOOKUPS):
         kind = name.rpartition(".")[2]
         if kind in totals:
             totals[kind] += value
