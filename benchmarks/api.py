@@ -28,7 +28,8 @@ from tests.serving import Server
 
 DOCUMENT = Path(__file__).parents[1] / "openapi" / "openapi.json"
 NOT_ASKED = {"/api/v1/jobs/{job_id}/events": "a stream; benchmarks.http and the tests measure events"}
-SLOW_JOBS = 24
+SLOW_JOBS = 240
+"""Some twelve minutes of work for two workers."""
 UPLOADS = 20
 STORED = 200
 """Uploaded pictures that models are made of in turn."""
@@ -142,7 +143,7 @@ def uploads(client: httpx.Client) -> list[float]:
 
 def saturate(client: httpx.Client) -> list[str]:
     """Give the workers more than they can do while this runs."""
-    slow = {"quality": 10, "octree_resolution": 320, "steps": 60}
+    slow = {"quality": 10, "octree_resolution": 320, "steps": 60, "tags": ["slow"]}
     return [str(generate(client, photo(2000 + number), wait_s=0, **slow)["id"]) for number in range(SLOW_JOBS)]
 
 
@@ -209,6 +210,8 @@ def measure(client: httpx.Client, port: int, seconds: float) -> dict[str, Goal]:
             bench.open_loop(label, state, create)
             if state == "idle":
                 relieve(client)
+    if not client.get("/api/v1/jobs?state=queued&tag=slow&limit=1").json()["items"]:
+        raise RuntimeError(f"the workers have done all of their {SLOW_JOBS} jobs: the figures are not those of saturation")
     relieve(client)
     bench.closed_loop(80, mixed, CLOSED_TARGET)
     relieve(client)
