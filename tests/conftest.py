@@ -168,9 +168,9 @@ def upload() -> Upload:
     return form
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real `orfeas serve` with two cpu workers, shared by the tests of a module."""
+    """A real `orfeas serve` with two cpu workers, shared by all who look at nothing but their own jobs."""
     with Server(tmp_path_factory.mktemp("served"), cpu_workers=2, disk_reserve_mb=0) as running:
         yield running
 

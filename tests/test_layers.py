@@ -126,15 +126,16 @@ def test_the_command_line_starts_light() -> None:
     assert not loaded_after("import orfeas.cli") & {*HEAVY, "numpy", "flask", "sqlalchemy", "PIL"}
 
 
-def test_the_running_web_process_maps_no_heavy_library_and_is_small(server: Server) -> None:
+def test_the_running_web_process_maps_no_heavy_library_and_is_small(tmp_path: Path) -> None:
     """The real process: what it has mapped, and its memory."""
-    web = server.processes("_web")
-    assert web
-    for process in web:
-        mapped = {Path(entry.path).parts for entry in process.memory_maps()}
-        assert not {name for parts in mapped for name in parts} & HEAVY
-        assert process.memory_info().rss < 130e6
-    parents = [process for process in server.processes("_worker") if "cpu" in process.cmdline()]
-    assert parents
-    for process in parents:
-        assert not any("numpy" in Path(entry.path).parts for entry in process.memory_maps())
+    with Server(tmp_path, cpu_workers=1, disk_reserve_mb=0) as server:
+        web = server.processes("_web")
+        assert web
+        for process in web:
+            mapped = {Path(entry.path).parts for entry in process.memory_maps()}
+            assert not {name for parts in mapped for name in parts} & HEAVY
+            assert process.memory_info().rss < 130e6
+        parents = [process for process in server.processes("_worker") if "cpu" in process.cmdline()]
+        assert parents
+        for process in parents:
+            assert not any("numpy" in Path(entry.path).parts for entry in process.memory_maps())

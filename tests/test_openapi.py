@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,17 @@ class World:
             examples.LOADABLE_MODEL_ID: self._loadable_model,
             examples.MODEL_FOLDER: lambda: str(DATA / "hunyuan3d" / "models"),
         }
+
+    @cached_property
+    def examples(self) -> dict[str, dict[str, Any]]:
+        """What is documented of each operation."""
+        return documented_examples(self.app)
+
+    @cached_property
+    def closed_schemas(self) -> dict[str, Any]:
+        """Every documented schema, taken as closed."""
+        found = openapi_document(self.app)["components"]["schemas"]
+        return {name: _closed(schema) for name, schema in found.items()}
 
     def close(self) -> None:
         """Stop what it started."""
@@ -298,7 +310,7 @@ def test_every_rule_of_the_app_is_documented_under_its_category(world: World, do
 
 @pytest.mark.parametrize("operation_id", operation_ids())
 def test_every_operation_tells_what_it_does_and_how_it_fails(world: World, operation_id: str) -> None:
-    found = documented_examples(world.app)[operation_id]
+    found = world.examples[operation_id]
     operation = found["operation"]
     assert operation["summary"]
     assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
@@ -317,7 +329,7 @@ def test_every_operation_tells_what_it_does_and_how_it_fails(world: World, opera
 
 @pytest.mark.parametrize("operation_id", operation_ids())
 def test_the_example_request_gets_the_documented_answer(world: World, operation_id: str) -> None:
-    found = documented_examples(world.app)[operation_id]
+    found = world.examples[operation_id]
     operation = found["operation"]
     response = world.send(found)
     status = str(response.status_code)
@@ -391,11 +403,10 @@ def _reached(body: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
 
 def _validate(world: World, operation: dict[str, Any], content: dict[str, Any], answer: Any, path: str) -> None:
     """Compare an answer with its schema, every documented object taken as closed."""
-    schemas = {name: _closed(schema) for name, schema in openapi_document(world.app)["components"]["schemas"].items()}
     if not is_v1(path) and isinstance(answer, dict):
         answer = {name: value for name, value in answer.items() if name != "warnings"}
     validator = Draft202012Validator(
-        {**_closed(content["schema"]), "components": {"schemas": schemas}}, format_checker=FormatChecker()
+        {**_closed(content["schema"]), "components": {"schemas": world.closed_schemas}}, format_checker=FormatChecker()
     )
     problems = [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(answer)]
     assert not problems, f"{operation['operationId']}: {problems}"
@@ -417,9 +428,9 @@ FORMS = ("generation.generate", "generation.generate_3d", "generation.create_gen
 
 @pytest.mark.parametrize("operation_id", FORMS)
 def test_a_form_as_the_api_browser_fills_it_in_is_taken(world: World, operation_id: str) -> None:
-    found = documented_examples(world.app)[operation_id]
+    found = world.examples[operation_id]
     schema = found["operation"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    fields = openapi_document(world.app)["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    fields = world.closed_schemas[schema["$ref"].rpartition("/")[2]]["properties"]
     form: dict[str, Any] = {}
     for name, field in fields.items():
         if name == "image":
