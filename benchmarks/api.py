@@ -211,7 +211,7 @@ def measure(client: httpx.Client, port: int, seconds: float) -> dict[str, Goal]:
             if state == "idle":
                 relieve(client)
     if not client.get("/api/v1/jobs?state=queued&tag=slow&limit=1").json()["items"]:
-        raise RuntimeError(f"the workers have done all of their {SLOW_JOBS} jobs: the figures are not those of saturation")
+        raise RuntimeError(f"the workers have done all of their {SLOW_JOBS} jobs and were not saturated")
     relieve(client)
     bench.closed_loop(80, mixed, CLOSED_TARGET)
     relieve(client)
