@@ -50,7 +50,7 @@ def run_web(make_app: MakeApp, *, listen_fd: int, life_fd: int, ready_fd: int | 
 
 
 def _made_for_good(make_app: MakeApp) -> Any:
-    """The app, which no collection of garbage looks through: it takes a seventh of the start, and answers wait for it."""
+    """The app, left out of every collection of garbage, which takes a seventh of the start and holds up answers."""
     gc.disable()
     app = make_app()
     gc.freeze()
