@@ -145,8 +145,9 @@ class Jobs:
             # Conversions and renders of what exists find its stages again, or they would be made for each look.
             private = private or not (hidden or is_shared(connection, self._limits.cache))
             queues = self._start(connection, caller, job_id, 1, request, weights, private=private, opened=opened)
+            made = self._get(connection, caller, job_id)
         self._wake(queues)
-        return self.get(caller, job_id)
+        return made
 
     def add_run(
         self, caller: Caller, job_id: str, request: RunRequest, *, private: bool = False
@@ -162,8 +163,9 @@ class Jobs:
             queues: frozenset[str] = frozenset()
             if not joined:
                 queues = self._start(connection, caller, job_id, number + 1, request, weights, private=private)
+            job = self._get(connection, caller, job_id)
         self._wake(queues)
-        return self.get(caller, job_id), joined
+        return job, joined
 
     # reading
 

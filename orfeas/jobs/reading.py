@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
-from sqlalchemy import Connection, Text, bindparam, case, cast, func, select
+from sqlalchemy import Connection, Text, bindparam, case, cast, func, select, tuple_
 
 from orfeas.jobs.enlist import UNFINISHED
 from orfeas.jobs.progress import percent_done, seconds_left
@@ -44,7 +44,15 @@ _AHEAD = select(
     .where(_QUEUED, runs.c.priority == bindparam("priority"), runs.c.created_at < bindparam("created_at"))
     .scalar_subquery()
 )
-_QUEUE = select(runs.c.priority, runs.c.created_at).where(_QUEUED).order_by(runs.c.priority, runs.c.created_at)
+_BETWEEN = (
+    select(runs.c.priority, runs.c.created_at)
+    .where(
+        _QUEUED,
+        tuple_(runs.c.priority, runs.c.created_at) >= tuple_(bindparam("priority"), bindparam("created_at")),
+        tuple_(runs.c.priority, runs.c.created_at) <= tuple_(bindparam("last_priority"), bindparam("last_created_at")),
+    )
+    .order_by(runs.c.priority, runs.c.created_at)
+)
 
 
 class Views:
@@ -97,13 +105,16 @@ def _placed(view: JobView, places: dict[str, int]) -> JobView:
 
 
 def _places(connection: Connection, waiting: list[RunView]) -> dict[str, int]:
-    """Places in the queue: one is counted on the index, for several it is read once."""
-    if len(waiting) == 1:
-        run = waiting[0]
-        ahead = connection.execute(_AHEAD, {"priority": run.priority, "created_at": run.created_at}).scalar_one()
-        return {run.id: ahead + 1}
-    queue = [tuple(row) for row in connection.execute(_QUEUE).all()]
-    return {run.id: bisect_left(queue, (run.priority, run.created_at)) + 1 for run in waiting}
+    """Places in the queue: what is ahead of all is counted on the index, and what lies between them read."""
+    wanted = {run.id: (run.priority, run.created_at) for run in waiting}
+    first, last = min(wanted.values()), max(wanted.values())
+    bounds = {"priority": first[0], "created_at": first[1]}
+    ahead = connection.execute(_AHEAD, bounds).scalar_one()
+    if first == last:
+        return dict.fromkeys(wanted, ahead + 1)
+    bounds |= {"last_priority": last[0], "last_created_at": last[1]}
+    between = [tuple(row) for row in connection.execute(_BETWEEN, bounds).all()]
+    return {run_id: ahead + bisect_left(between, place) + 1 for run_id, place in wanted.items()}
 
 
 def _made(connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:

@@ -169,6 +169,8 @@ def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        # The one that was used last knows the pages that were written last; the others would read them again.
+        pool_use_lifo=True,
         pool_size=16,
         max_overflow=256,
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": 10.0},

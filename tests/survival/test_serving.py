@@ -21,13 +21,28 @@ SLOW = {"quality": 10, "octree_resolution": 320, "steps": 60}
 """Long enough to be met at work."""
 
 
-def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
-    with Server(tmp_path / "one", cpu_workers=1, disk_reserve_mb=0) as first:
-        second = Server(tmp_path / "two", port=first.port, cpu_workers=1)
-        assert second.launch().wait(20.0) == 1
-        assert f"Port {first.port} on 127.0.0.1 is taken" in second.log()
-        assert "Traceback" not in second.log()
-        assert httpx.get(f"{first.url}/health").status_code == 200
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one worker that tests may end."""
+    server = Server(tmp_path_factory.mktemp("alone"), cpu_workers=1, disk_reserve_mb=0)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def alone(ended: Server) -> Server:
+    """The same, at work; it takes seconds to start."""
+    if ended.process is None or ended.process.poll() is not None:
+        ended.start()
+    return ended
+
+
+def test_a_taken_port_is_a_clear_error(alone: Server, tmp_path: Path) -> None:
+    second = Server(tmp_path, port=alone.port, cpu_workers=1)
+    assert second.launch().wait(20.0) == 1
+    assert f"Port {alone.port} on 127.0.0.1 is taken" in second.log()
+    assert "Traceback" not in second.log()
+    assert httpx.get(f"{alone.url}/health").status_code == 200
 
 
 def test_two_servers_on_one_data_folder_share_the_work(tmp_path: Path) -> None:
@@ -94,46 +109,40 @@ def test_a_full_disk_refuses_work_and_keeps_results(small_disk: Path, tmp_path: 
         assert jobs.wait_all(server.url, [again["id"]], 60.0)[again["id"]]["state"] == "succeeded"
 
 
-def test_cancelling_queued_and_running_jobs_stops_the_work(tmp_path: Path) -> None:
-    with Server(tmp_path, cpu_workers=1, disk_reserve_mb=0) as server:
-        running, queued = (jobs.create(server.url, jobs.picture(number), **SLOW)["id"] for number in range(2))
-        _until(lambda: jobs.read(server.url, running)["state"] == "running")
-        for job_id in (queued, running):
-            answer = httpx.post(f"{server.url}/api/v1/jobs/{job_id}/cancel")
-            assert answer.status_code == 200
-            assert answer.json()["state"] == "cancelled"
-        _until(lambda: all(worker["job_id"] is None for worker in _workers(server)), timeout_s=2.0)
-        after = jobs.create(server.url, jobs.picture(9))["id"]
-        assert jobs.wait_all(server.url, [after], 60.0)[after]["state"] == "succeeded"
-        assert jobs.read(server.url, running)["state"] == "cancelled"
+def test_cancelling_queued_and_running_jobs_stops_the_work(alone: Server) -> None:
+    running, queued = (jobs.create(alone.url, jobs.picture(number), **SLOW)["id"] for number in range(2))
+    _until(lambda: jobs.read(alone.url, running)["state"] == "running")
+    for job_id in (queued, running):
+        answer = httpx.post(f"{alone.url}/api/v1/jobs/{job_id}/cancel")
+        assert answer.status_code == 200
+        assert answer.json()["state"] == "cancelled"
+    _until(lambda: all(worker["job_id"] is None for worker in _workers(alone)), timeout_s=2.0)
+    after = jobs.create(alone.url, jobs.picture(9))["id"]
+    assert jobs.wait_all(alone.url, [after], 60.0)[after]["state"] == "succeeded"
+    assert jobs.read(alone.url, running)["state"] == "cancelled"
 
 
-def test_sigterm_drains(tmp_path: Path) -> None:
+def test_sigterm_drains(alone: Server) -> None:
     """Streams are closed, the stage in hand is kept or given back, and the next start goes on with it."""
-    server = Server(tmp_path, cpu_workers=1, disk_reserve_mb=0).start()
-    try:
-        job_id = jobs.create(server.url, jobs.picture(3), quality=8)["id"]
-        with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job_id}/events", timeout=30.0) as stream:
-            lines = stream.iter_lines()
-            assert next(lines)
-            started = time.monotonic()
-            assert server.stop() == 0
-            assert time.monotonic() - started < 12.0
-        with pytest.raises(httpx.TransportError):
-            httpx.get(f"{server.url}/health", timeout=2.0)
-        server.start()
-        assert jobs.wait_all(server.url, [job_id], 60.0)[job_id]["state"] == "succeeded"
-    finally:
-        server.stop()
+    job_id = jobs.create(alone.url, jobs.picture(3), quality=8)["id"]
+    with httpx.stream("GET", f"{alone.url}/api/v1/jobs/{job_id}/events", timeout=30.0) as stream:
+        lines = stream.iter_lines()
+        assert next(lines)
+        started = time.monotonic()
+        assert alone.stop() == 0
+        assert time.monotonic() - started < 12.0
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{alone.url}/health", timeout=2.0)
+    alone.start()
+    assert jobs.wait_all(alone.url, [job_id], 60.0)[job_id]["state"] == "succeeded"
 
 
-def test_work_that_arrives_while_the_server_ends_is_sent_away(tmp_path: Path) -> None:
-    server = Server(tmp_path, cpu_workers=1, disk_reserve_mb=0).start()
+def test_work_that_arrives_while_the_server_ends_is_sent_away(alone: Server) -> None:
     body = b'{"prompt": "a red cube"}'
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10.0) as line:
-        line.sendall(f"POST /api/v1/generations HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n".encode())
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=10.0) as line:
+        line.sendall(f"POST /api/v1/generations HTTP/1.1\r\nHost: 127.0.0.1:{alone.port}\r\n".encode())
         time.sleep(0.5)  # until a thread reads it: only then is it waited for
-        ending = threading.Thread(target=server.stop)
+        ending = threading.Thread(target=alone.stop)
         ending.start()
         time.sleep(0.5)
         line.sendall(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
