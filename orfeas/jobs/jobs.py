@@ -176,7 +176,7 @@ class Jobs:
     def get(self, caller: Caller, job_id: str) -> JobView:
         """One job; `JobNotFoundError` for an unknown, malformed or foreign id."""
         with self._database.read() as connection:
-            return self._get(connection, caller, job_id)
+            return self._get(connection, caller, job_id, keep=True)
 
     def by_input_filename(self, caller: Caller, filename: str) -> JobView:
         """The job whose input is stored under that name."""
@@ -184,7 +184,7 @@ class Jobs:
             job_id = connection.execute(
                 select(jobs.c.id).where(jobs.c.input_filename == filename, jobs.c.tenant == caller.tenant)
             ).scalar()
-            return self._get(connection, caller, job_id or "")
+            return self._get(connection, caller, job_id or "", keep=True)
 
     def list(
         self,
@@ -212,7 +212,7 @@ class Jobs:
             rows = connection.execute(select(jobs).where(*where).order_by(*order).limit(limit + 1)).all()
             shown = rows[:limit]
             return Page(
-                items=tuple(self._views.of(connection, shown)),
+                items=tuple(self._views.of(connection, shown, keep=True)),
                 next_cursor=cursor_of(shown[-1]) if len(rows) > limit else None,
             )
 
@@ -304,8 +304,8 @@ class Jobs:
 
     # inside a transaction
 
-    def _get(self, connection: Connection, caller: Caller, job_id: str) -> JobView:
-        return self._views.of(connection, [self._one(connection, _JOB, caller, job_id)])[0]
+    def _get(self, connection: Connection, caller: Caller, job_id: str, *, keep: bool = False) -> JobView:
+        return self._views.of(connection, [self._one(connection, _JOB, caller, job_id)], keep=keep)[0]
 
     @staticmethod
     def _one(connection: Connection, query: Select[Any], caller: Caller, job_id: str) -> AnyRow:

@@ -66,11 +66,15 @@ class Views:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], JobView] = OrderedDict()
 
-    def of(self, connection: Connection, rows: Sequence[AnyRow]) -> list[JobView]:
-        """Jobs with their runs; three statements for all, and one more for each that has joined another."""
+    def of(self, connection: Connection, rows: Sequence[AnyRow], *, keep: bool) -> list[JobView]:
+        """Jobs with their runs; three statements for all, and one more for each that has joined another.
+
+        What a transaction wrote itself is not to be kept: it may come to nothing, and its number be another event's.
+        """
         known = self._known(rows)
         made = {view.id: view for view in _made(connection, [row for row in rows if row.id not in known])}
-        self._keep(made.values())
+        if keep:
+            self._keep(made.values())
         found = known | made
         waiting = [view.latest for view in found.values() if view.latest and view.latest.state is JobState.QUEUED]
         places = _places(connection, waiting) if waiting else {}

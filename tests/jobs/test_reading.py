@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from orfeas.domain.caller import LOCAL
 from orfeas.jobs.files import users
@@ -70,6 +72,21 @@ def test_what_was_kept_is_what_is_there(engine: Engine, seed: int) -> None:
         assert list(page) == [engine.get(job) for job in page]
         seen |= {job.state for job in page}
     assert {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED} <= seen
+
+
+def test_what_came_to_nothing_is_not_kept(engine: Engine) -> None:
+    job = engine.create(plan(chain(engine.source(), 1)))
+
+    def fail(_: Any) -> None:
+        raise RuntimeError("not now")
+
+    event.listen(engine.database._engine, "commit", fail)
+    with pytest.raises(RuntimeError, match="not now"):
+        engine.jobs.cancel(LOCAL, job.id)
+    event.remove(engine.database._engine, "commit", fail)
+    assert engine.worker().leases.claim("cpu") is not None
+    assert engine.get(job).state is JobState.RUNNING
+    assert engine.get(job) == _afresh(engine).get(LOCAL, job.id)
 
 
 def test_places_in_the_queue_move_though_no_event_of_a_job_says_so(engine: Engine) -> None:
