@@ -33,7 +33,10 @@ Finished = Callable[..., dict[str, Any]]
 Upload = Callable[..., dict[str, Any]]
 
 
-gc.disable()
+def pytest_configure(config: pytest.Config) -> None:
+    """No collection of garbage until all tests are known, in the processes that run them."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") == "no":
+        gc.disable()
 
 
 def pytest_collection_finish() -> None:
@@ -181,7 +184,7 @@ def upload() -> Upload:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real `orfeas serve` with two cpu workers, shared by all who look at nothing but their own jobs."""
+    """A real `orfeas serve` with two cpu workers, shared by all tests of a process: it has the jobs of others too."""
     with Server(tmp_path_factory.mktemp("served"), cpu_workers=2, disk_reserve_mb=0) as running:
         yield running
 

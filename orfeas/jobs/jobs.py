@@ -219,7 +219,7 @@ class Jobs:
     def files(self, caller: Caller, job_id: str) -> tuple[JobFile, ...]:
         """The files of all runs of a job, the latest run's first."""
         with self._database.read() as connection:
-            self._get(connection, caller, job_id)
+            self._get(connection, caller, job_id, keep=True)
             rows = connection.execute(
                 select(job_assets, runs.c.number, assets.c.size_bytes, assets.c.media_type)
                 .join(runs, runs.c.id == job_assets.c.run_id)

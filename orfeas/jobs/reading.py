@@ -67,7 +67,7 @@ class Views:
         self._kept: OrderedDict[tuple[str, int], JobView] = OrderedDict()
 
     def of(self, connection: Connection, rows: Sequence[AnyRow], *, keep: bool) -> list[JobView]:
-        """Jobs with their runs; three statements for all, and one more for each that has joined another.
+        """Jobs with their runs; four statements for all, and one more for each that has joined another.
 
         What a transaction wrote itself is not to be kept: it may come to nothing, and its number be another event's.
         """

@@ -8,7 +8,6 @@ import os
 import select
 import socket
 import tempfile
-import weakref
 from pathlib import Path
 from typing import Protocol
 
@@ -35,9 +34,6 @@ class LocalWakeups:
         # A socket's path may have 107 bytes only, so the folder cannot lie in a deep data folder.
         name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
         self.folder = Path(tempfile.gettempdir()) / f"orfeas-{os.getuid()}-{name}"
-        self._outbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._outbox.setblocking(False)
-        weakref.finalize(self, self._outbox.close)
 
     def wake(self, queue: str) -> None:
         """Send to every worker of a queue."""
@@ -53,18 +49,20 @@ class LocalWakeups:
 
     def _send(self, part: str, message: bytes) -> None:
         # The rows are written: whatever keeps a message back, the workers look by themselves.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outbox:
+            outbox.setblocking(False)
             for name in os.listdir(self.folder):
                 if part in name:
-                    self._send_to(f"{self.folder}/{name}", message)
+                    _send_to(outbox, self.folder / name, message)
 
-    def _send_to(self, path: str, message: bytes) -> None:
-        try:
-            self._outbox.sendto(message, path)
-        except ConnectionRefusedError:
-            Path(path).unlink(missing_ok=True)
-        except OSError:
-            pass
+
+def _send_to(outbox: socket.socket, path: Path, message: bytes) -> None:
+    try:
+        outbox.sendto(message, str(path))
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+    except OSError:
+        pass
 
 
 class Inbox:

@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,24 @@ class Database:
         if looking is not None:
             yield looking
             return
-        with _named(), self._alone, self._reader.begin() as connection:
-            self._looks.connection = connection
-            try:
-                yield connection
-            finally:
-                self._looks.connection = None
+        put_off: list[Callable[[], None]] = []
+        try:
+            with _named(), self._alone, self._reader.begin() as connection:
+                self._looks.connection, self._looks.put_off = connection, put_off
+                try:
+                    yield connection
+                finally:
+                    self._looks.connection = None
+        finally:
+            for act in put_off:
+                act()
+
+    def after_look(self, act: Callable[[], None]) -> None:
+        """Do what may write when this thread's look is over, however it ends; at once where there is none."""
+        if getattr(self._looks, "connection", None) is not None:
+            self._looks.put_off.append(act)
+        else:
+            act()
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -115,7 +115,7 @@ class CutLine:
 
     def __init__(self, port: int, every_s: float) -> None:
         self._target, self._every_s = port, every_s
-        self._over = threading.Event()
+        self._over, self.cut = threading.Event(), threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept)]
         self.port = int(self._listener.getsockname()[1])
@@ -146,6 +146,7 @@ class CutLine:
             while time.monotonic() < deadline and pipes[1].is_alive() and not self._over.is_set():
                 time.sleep(0.02)
             _hang_up(near, far)
+            self.cut.set()
             for pipe in pipes:
                 pipe.join()
 
@@ -168,15 +169,24 @@ def test_an_event_source_hears_every_event_once_through_cut_lines(
 ) -> None:
     photo = (data / "figure.jpg").read_bytes()
     with httpx.Client(base_url=server.url, timeout=60.0) as client:
-        # Work in front of it, so that it waits while the line is cut.
-        ahead = [{"quality": "7", "formats": "glb", "mc_level": f"0.0{number}"} for number in range(1, 5)]
-        for form in ahead:
-            client.post("/api/v1/generations", data=form, files={"image": ("a.jpg", photo)}).raise_for_status()
-        form = {"quality": "4", "formats": "glb"}
-        job = client.post("/api/v1/generations", data=form, files={"image": ("a.jpg", photo)}).json()
+        # Both workers are busy until the line is cut for the first time.
+        long = {"quality": "10", "octree_resolution": "320", "steps": "60", "use_cache": "false", "priority": "1"}
+        made = [{**long, "mc_level": f"0.0{number}"} for number in (1, 2)] + [{"quality": "4", "formats": "glb"}]
+        *ahead, job = [
+            client.post("/api/v1/generations", data=form, files={"image": ("a.jpg", photo)}).json() for form in made
+        ]
         with CutLine(server.port, 0.5) as line:
+
+            def let_go() -> None:
+                assert line.cut.wait(LIMIT_S)
+                for other in ahead:
+                    client.post(f"/api/v1/jobs/{other['id']}/cancel").raise_for_status()
+
+            letting_go = threading.Thread(target=let_go)
+            letting_go.start()
             path = f"http://127.0.0.1:{line.port}{job['links']['events']}"
             found = visit(site, server, "stream", tmp_path, [], path)
+            letting_go.join()
         whole = client.get(f"{job['links']['events']}?last_event_id=0").text
     heard = found["result"]["events"]
     assert found["result"]["opened"] > 1, "the line was never cut"

@@ -107,6 +107,18 @@ def test_places_in_the_queue_move_though_no_event_of_a_job_says_so(engine: Engin
     assert places() == [None, 1, None, 3, 2], "the first one is at work"
 
 
+def test_places_are_counted_from_the_head_of_the_queue_on_every_page(engine: Engine) -> None:
+    for number, priority in enumerate((5, 1, 5, 5, 9, 1, 5)):
+        engine.clock.now += number != 3  # the fourth comes with the third
+        engine.create(plan(chain(engine.source(str(number).encode()), 1)), priority=priority)
+    found, cursor = [], None
+    for _ in range(4):
+        page = engine.jobs.list(LOCAL, limit=2, cursor=cursor, newest_first=False)
+        found, cursor = [*found, *(job.queue_position for job in page.items)], page.next_cursor
+    assert sorted(found[2:4]) == [4, 4], "these two came together"
+    assert found == [3, 1, 4, 4, 7, 2, 6]
+
+
 def test_the_users_of_a_file_are_shown_jobs_of_the_same_tenant(engine: Engine) -> None:
     picture = JobInput(asset_id="a" * 64)
     made = plan(chain(engine.source(), 1))

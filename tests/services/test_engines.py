@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
+from orfeas.app import create_app
 from orfeas.config import Config
 from orfeas.domain.caller import LOCAL
 from orfeas.errors import (
@@ -22,6 +24,7 @@ from orfeas.jobs.views import Surface
 from orfeas.services import Services, build_services
 from orfeas.services.generation.options import Options
 from orfeas.services.info import clear_info
+from orfeas.storage.tables import jobs
 from tests.conftest import DATA
 from tests.gpu.background import write_graph
 
@@ -83,6 +86,26 @@ def test_without_device_or_model_it_is_the_embedded_engine_with_the_reason(servi
         services.engines.choose(LOCAL, engine="hunyuan3d")
     assert any(name.endswith(".safetensors") for name in refusal.value.members["missing"])
     assert "pull" in refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "method, path, body",
+    [
+        ("GET", "/api/ultra-performance/status", None),
+        ("POST", "/api/v1/generations", {"prompt": "a cube", "engine": "hunyuan3d"}),
+        ("POST", "/api/generate-3d", {"job_id": "drawn", "engine": "hunyuan3d"}),
+    ],
+)
+def test_a_model_is_hashed_whoever_sees_its_files_first(serving, method, path, body):
+    services = serving()
+    client = create_app(services.config, services).test_client()
+    drawn = client.post("/api/text-to-image", json={"prompt": "a cube"}).get_json()["job_id"]
+    clear_info()
+    install(services, BASE, TURBO_PLACE)
+    answer = client.open(path, method=method, json=body and {**body, **({"job_id": drawn} if "job_id" in body else {})})
+    assert answer.status_code in (200, 409), answer.get_json()
+    with services.database.read() as connection:
+        assert connection.execute(select(func.count()).where(jobs.c.type == "model_verify")).scalar_one() == 1
 
 
 def test_the_first_model_of_the_catalogue_whose_terms_are_accepted_is_taken(serving):

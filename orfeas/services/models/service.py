@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ class ModelService:
         models = build_models(self._folder, found, known, frozenset(pulled))
         for model in models:
             if hashing and model.state is State.INSTALLED and model.revision is None:
-                self._hash_once(caller, model, found[model.place])
+                self._database.after_look(partial(self._hash_once, caller, model, found[model.place]))
         return models
 
     def _with_loaded(self, models: tuple[Model, ...]) -> tuple[Model, ...]:

@@ -133,8 +133,8 @@ class PerformanceService:
 
     def status(self, caller: Caller) -> dict[str, Any]:
         """The profile in force with what it was worth."""
+        kept, tuning = self.settings(), self.tuning(caller)
         with self._database.read() as connection:
-            kept, tuning = self.settings(), self.tuning(caller)
             gained = timings.speedup(connection, kept.in_force)
             hits, misses = timings.cache_counts(connection)
             latest = timings.recent(connection).durations_s
@@ -174,8 +174,7 @@ class PerformanceService:
 
     def configuration(self, caller: Caller) -> dict[str, Any]:
         """The settings as clients read them."""
-        with self._database.read():
-            kept, tuning = self.settings(), self.tuning(caller)
+        kept, tuning = self.settings(), self.tuning(caller)
         return {
             "optimization_mode": kept.profile if kept.enabled else "disabled",
             "optimization_profile": kept.profile,
