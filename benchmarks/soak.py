@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -53,8 +53,28 @@ def _end(case: ElementTree.Element) -> str:
     return next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed")
 
 
-if __name__ == "__main__":
-    found = summary([Path(name) for name in sys.argv[1:]])
+def earlier(kept: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier summary has of the files that were not run again."""
+    by_file = {name: ends for name, ends in kept["by_file"].items() if name not in found["by_file"]}
+    totals: Counter[str] = Counter()
+    for ends in by_file.values():
+        totals.update(ends)
+    return {"commit": kept["commit"], "at": kept["at"], "totals": dict(totals), "by_file": by_file}
+
+
+def main() -> None:
+    """Write the summary of the reports that are named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("reports", type=Path, nargs="+", help="of pytest (--junitxml)")
+    parser.add_argument("--add", action="store_true", help="keep what the last summary has of files not run again")
+    options = parser.parse_args()
+    found, written = summary(options.reports), RESULTS / "soak.json"
+    if options.add:
+        found["earlier"] = earlier(json.loads(written.read_text(encoding="utf-8")), found)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "soak.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    written.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found["totals"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -181,13 +181,13 @@ def test_cancelling_before_the_input_was_read_or_after_the_device_was_done_ends_
 
 def test_two_models_take_turns(client: Client) -> None:
     client.finish(*(client.sample(Request(variant, steps=2)) for variant in ("base", "v21")))
-    stages = [client.sample(Request(variant, steps=8)) for variant in ("base", "v21")]
+    stages = [client.sample(Request(variant, steps=24)) for variant in ("base", "v21")]
     client.finish(*stages)
     turns = [event.stage_id for event in client.events if isinstance(event, Progress) and event.stage_id in stages]
     assert turns not in (sorted(turns), sorted(turns, reverse=True))
     for stage, variant in zip(stages, ("base", "v21"), strict=True):
         torch.testing.assert_close(
-            latents_of(client, stage), solo_latents(Request(variant, steps=8)), atol=1e-4, rtol=0
+            latents_of(client, stage), solo_latents(Request(variant, steps=24)), atol=1e-4, rtol=0
         )
 
 

@@ -121,14 +121,14 @@ def test_the_last_attempt_is_made_alone(connect: Connect, kind: str) -> None:
         return unit.kind == kind and bool(other) and other[0] not in unit.stage_ids and other[0] in running
 
     client = connect(before=Shortage(fails))
-    other.append(client.sample(Request("turbo", steps=60)))
+    other.append(client.sample(Request("turbo", steps=120)))
     client.until(lambda: bool(client.progress(other[0])))
     stage = ask(client, kind)
     (done,) = client.finish(stage)
     assert isinstance(done, Done)
     assert client.device.report().ladder == {"offload": 1, "alone": 1}
     torch.testing.assert_close(
-        latents_of(client, other[0]), solo_latents(Request("turbo", steps=60)), atol=1e-4, rtol=0
+        latents_of(client, other[0]), solo_latents(Request("turbo", steps=120)), atol=1e-4, rtol=0
     )
 
 

@@ -169,7 +169,7 @@ def test_a_stopped_worker_ends_what_it_has_in_hand(workers: GpuWorkers) -> None:
 
 def test_a_process_that_leaks_is_replaced_once_it_is_idle(workers: GpuWorkers) -> None:
     parent = workers.start_gpu(memory_share=250_000_000 / psutil.virtual_memory().total)
-    kept = workers.count(1, num_inference_steps=80, step_s=0.02)
+    kept = workers.count(1, num_inference_steps=50, step_s=0.02)
     workers.until(kept, lambda shown: (shown.progress.step or 0) > 1)
     before = device_process(parent)
     leaking = workers.count(2, num_inference_steps=10, kind="leak")
