@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from orfeas.jobs.enlist import UNFINISHED
 from orfeas.storage.tables import jobs, run_stages, runs, stages, workers
 
 SILENT_S = 20.0
@@ -27,7 +28,7 @@ _COUNT_QUEUED = select(func.count()).select_from(runs).where(runs.c.state == "qu
 _COUNT_WAITING = _COUNT_QUEUED.where(runs.c.joined.is_(False))
 _BY_TYPE = (
     select(runs.c.state, runs.c.type, func.count().label("number"))
-    .where(runs.c.state.in_(("queued", "running")))
+    .where(runs.c.state.in_(UNFINISHED))
     .group_by(runs.c.state, runs.c.type)
 )
 _OLDEST = select(func.min(runs.c.created_at)).where(runs.c.state == "queued")
